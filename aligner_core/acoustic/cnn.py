@@ -1,0 +1,121 @@
+"""The CNN-CTC acoustic model: a one-dimensional convolutional network from log-mels to phones, a frame every 10 ms.
+
+A stem at 100 frames a second, a trunk of ConvNeXt blocks (Liu et al. 2022, arXiv 2201.03545) at 50, and a skip
+connection back to 100, so that edges stay sharp while the trunk looks at seconds of context.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor, nn
+
+from ..audio import FRAME_SECONDS, MELS, SAMPLE_RATE, log_mel, normalise
+from ..phones import PHONES
+
+SILENCE, MUSIC = "sil", "music"
+SYMBOLS = (SILENCE, *PHONES, MUSIC)  # [0] is silence, and the blank of CTC; the last, music without a voice
+
+
+@dataclass(frozen=True)
+class CnnConfig:
+    """Sizes of the network; stored in its checkpoint.
+
+    Args:
+        width: channels throughout.
+        kernels: one trunk block each, its frames of 20 ms under the depth-wise convolution.
+        expansion: hidden channels of a block as a multiple of `width`.
+        dropout: probability, while training.
+    """
+
+    width: int = 288
+    kernels: tuple[int, ...] = (9, 9, 15, 15, 21, 21, 31, 31, 31, 21, 21, 15, 9)
+    expansion: int = 3
+    dropout: float = 0.1
+    symbols: tuple[str, ...] = SYMBOLS
+
+
+class Block(nn.Module):
+    """Depth-wise convolution over time, then two point-wise layers, added to what came in.
+
+    Shape:
+        (batch, width, frames) -> the same
+    """
+
+    def __init__(self, width: int, kernel: int, expansion: int, dropout: float) -> None:
+        super().__init__()
+        self.depthwise = nn.Conv1d(width, width, kernel, padding=kernel // 2, groups=width)
+        self.norm = nn.LayerNorm(width)
+        self.widen = nn.Linear(width, expansion * width)
+        self.narrow = nn.Linear(expansion * width, width)
+        self.dropout = nn.Dropout(dropout)
+        self.scale = nn.Parameter(torch.full((width,), 0.1))  # starts every block close to the identity
+
+    def forward(self, x: Tensor) -> Tensor:
+        """See the class."""
+        y = self.norm(self.depthwise(x).transpose(1, 2))
+        y = self.narrow(nn.functional.gelu(self.widen(y)))
+        return x + (self.dropout(y) * self.scale).transpose(1, 2)
+
+
+class CnnCtc(nn.Module):
+    """The network.
+
+    Shape:
+        forward: normalised log-mels (batch, frames, MELS) -> logits (batch, frames, symbols)
+    """
+
+    config_type = CnnConfig
+
+    def __init__(self, config: CnnConfig | None = None) -> None:
+        super().__init__()
+        self.config = config = config or CnnConfig()
+        width = config.width
+        self.stem = nn.Sequential(
+            nn.Conv1d(MELS, width, 5, padding=2), nn.GELU(), nn.Conv1d(width, width, 5, padding=2, groups=width)
+        )
+        self.down = nn.Conv1d(width, width, 4, stride=2, padding=1)
+        self.trunk = nn.Sequential(*(Block(width, k, config.expansion, config.dropout) for k in config.kernels))
+        self.up = nn.Conv1d(width, 2 * width, 1)  # two frames of 10 ms out of each of 20 ms
+        self.edge = Block(width, 9, 2, config.dropout)
+        self.norm = nn.LayerNorm(width)
+        self.head = nn.Linear(width, len(config.symbols))
+
+    @property
+    def symbols(self) -> tuple[str, ...]:
+        """Names of the output columns."""
+        return self.config.symbols
+
+    @property
+    def sample_rate(self) -> int:
+        """Hz of the wave that `log_probs` takes."""
+        return SAMPLE_RATE
+
+    @property
+    def frame_seconds(self) -> float:
+        """Seconds from one output frame to the next."""
+        return FRAME_SECONDS
+
+    def embed(self, features: Tensor) -> Tensor:
+        """Normalised log-mels (batch, frames, MELS) -> what the linear head sees, (batch, frames, width)."""
+        frames = features.shape[1]
+        fine = self.stem(features.transpose(1, 2))
+        coarse = self.trunk(self.down(nn.functional.pad(fine, (0, frames % 2))))
+        batch, width, half = coarse.shape
+        spread = self.up(coarse).reshape(batch, 2, width, half).permute(0, 2, 3, 1).reshape(batch, width, 2 * half)
+        fused: Tensor = self.norm(self.edge(fine + spread[:, :, :frames]).transpose(1, 2))
+        return fused
+
+    def forward(self, features: Tensor) -> Tensor:
+        """See the class."""
+        logits: Tensor = self.head(self.embed(features))
+        return logits
+
+    @torch.inference_mode()
+    def log_probs(self, wave: Tensor) -> Tensor:
+        """Log-probabilities of the symbols, (frames, symbols), for a wave (samples,) at `sample_rate`."""
+        features = normalise(log_mel(wave.to(self.head.weight.device)))
+        if features.shape[0] == 1:  # the trunk works on pairs of frames
+            features = features.expand(2, -1)
+        return self(features[None])[0].float().log_softmax(-1)

@@ -1,0 +1,121 @@
+"""From words to the graph of everything that may be heard: each reading of a token, each pronunciation of a word, and
+an optional rest after each word."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping, Sequence
+from dataclasses import dataclass
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .errors import LyricsError
+from .graph import Graph, GraphBuilder
+from .viterbi import Path
+
+REST = 0  # emission column of silence and music without a voice
+Pronunciations = Sequence[Sequence[str]]  # of one spoken word, phones without stress
+Readings = Sequence[Sequence[Pronunciations]]  # of one token: alternatives, each of spoken words; none = no sound
+
+
+@dataclass(frozen=True)
+class Visit:
+    """One phone of the best path.
+
+    Args:
+        token, reading, word, variant: which token, which of its readings, which word of that, which pronunciation.
+        column: emission column of the phone.
+        start, end: frames, end exclusive.
+    """
+
+    token: int
+    reading: int
+    word: int
+    variant: int
+    column: int
+    start: int
+    end: int
+
+
+@dataclass(frozen=True)
+class Lattice:
+    """A graph that remembers where its states come from.
+
+    Args:
+        graph: for `viterbi`.
+        origin: int32 (states, 4): token, reading, word and variant of a state; -1 in the rows of rests.
+    """
+
+    graph: Graph
+    origin: NDArray[np.int32]
+
+    def visits(self, path: Path) -> list[Visit]:
+        """The phones of a path in time order, without the rests."""
+        out = []
+        for state, start, end in zip(path.states, path.starts, path.ends, strict=True):
+            token, reading, word, variant = (int(x) for x in self.origin[state])
+            if token >= 0:
+                column = int(self.graph.symbols[state])
+                out.append(Visit(token, reading, word, variant, column, int(start), int(end)))
+        return out
+
+
+class _Builder:
+    """Adds rests, words and tokens to a graph; each takes and gives the states that the next one may follow, of which
+    -1 stands for the beginning."""
+
+    def __init__(self, columns: Mapping[str, int], min_frames: int) -> None:
+        self.columns, self.min_frames = columns, min_frames
+        self.graph = GraphBuilder()
+        self.origin: list[tuple[int, int, int, int]] = []
+
+    def state(self, column: int, least: int, before: Sequence[int], origin: tuple[int, int, int, int]) -> int:
+        self.origin.append(origin)
+        arcs = [(source, 0) for source in before if source >= 0]
+        return self.graph.state(column, least, arcs, initial=0 if -1 in before else None)
+
+    def rest(self, before: list[int]) -> list[int]:
+        return [*before, self.state(REST, 1, before, (-1, -1, -1, -1))]
+
+    def word(self, pronunciations: Pronunciations, before: list[int], where: tuple[int, int, int]) -> list[int]:
+        """All pronunciations side by side."""
+        exits = []
+        for variant, phones in enumerate(pronunciations):
+            last = before
+            for phone in phones:
+                last = [self.state(self.columns[phone], self.min_frames, last, (*where, variant))]
+            exits += last
+        return exits
+
+    def token(self, index: int, readings: Readings, before: list[int]) -> list[int]:
+        """All readings side by side, each a row of words with optional rests between them."""
+        exits = []
+        for number, words in enumerate(readings):
+            last = before
+            for at, pronunciations in enumerate(words):
+                last = self.word(pronunciations, last if at == 0 else self.rest(last), (index, number, at))
+            exits += last
+        return exits
+
+
+def lattice(tokens: Sequence[Readings], columns: Mapping[str, int], min_frames: int) -> Lattice:
+    """The graph of these tokens, said one after the other.
+
+    Args:
+        tokens: readings of each token.
+        columns: emission column of each phone.
+        min_frames: least number of frames of a phone.
+
+    Raises:
+        LyricsError: no token makes a sound.
+    """
+    if not any(tokens):
+        raise LyricsError("the lyrics hold nothing that could be sung or spoken")
+    builder = _Builder(columns, min_frames)
+    exits = builder.rest([-1])
+    for index, readings in enumerate(tokens):
+        if readings:
+            exits = builder.rest(builder.token(index, readings, exits))
+    for state in exits:
+        builder.graph.end(state)
+    return Lattice(builder.graph.build(), np.array(builder.origin, np.int32))
