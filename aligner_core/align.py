@@ -1,0 +1,223 @@
+"""Sound and text to times: `Aligner.load().align("song.mp3", lyrics)`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+from pathlib import Path
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from . import acoustic, audio
+from .acoustic import AcousticModel
+from .errors import AlignmentError
+from .lattice import Readings, Visit, lattice
+from .phones import base, pronounce
+from .syllables import spell
+from .text import mark, readings
+from .timeline import Alignment, Line, Phone, Syllable, Word, enclosing
+from .viterbi import quantize, viterbi
+
+Progress = Callable[[float], None]  # called with the share done, 0..1
+
+
+@dataclass(frozen=True)
+class Decoding:
+    """How posteriors are weighed against each other on the best path.
+
+    Args:
+        voice: share of log P(any phone) taken out of each phone's score: where somebody sings, which sound it is
+            matters; whether somebody sings does so less.
+        rest, rest_offset: silence and music score rest * log P(neither sings) + rest_offset.
+        floor: no score is lower; one bad frame does not move a line.
+        pace: least length of a phone as a share of the mean length that text and voice allow.
+        shortest, longest: bounds of that least length, in frames.
+    """
+
+    voice: float
+    rest: float
+    rest_offset: float
+    floor: float
+    pace: float = 0.0
+    shortest: int = 3
+    longest: int = 3
+
+
+NEUTRAL = Decoding(voice=0.0, rest=1.0, rest_offset=0.0, floor=-20.0)
+DEFAULT = Decoding(voice=0.5, rest=0.5, rest_offset=-1.0, floor=-9.0, pace=0.35, shortest=2, longest=5)
+EDGE = 0.5  # frames by which an edge lies before the centre of the first frame of what begins
+HEARD = 0.2  # a line during which the mean probability of any voice is lower was not sung
+
+
+def evidence(log_probs: Tensor, symbols: Sequence[str], decoding: Decoding) -> Tensor:
+    """Posteriors to the scores that `viterbi` adds up: one column for rests, then one a phone.
+
+    Shape:
+        (frames, symbols) -> (frames, 1 + phones)
+    """
+    phones = log_probs[:, 1 : len(symbols) - 1 if symbols[-1] == "music" else len(symbols)]
+    voice = phones.logsumexp(-1, keepdim=True)
+    rest = torch.log(-torch.expm1(voice.clamp(max=-1e-6)))  # P(silence) + P(music) = 1 - P(voice)
+    scores = torch.cat([decoding.rest * rest + decoding.rest_offset, phones - decoding.voice * voice], 1)
+    return scores.clamp(min=decoding.floor)
+
+
+@dataclass(frozen=True)
+class _Token:
+    """A written word, and how it may sound: readings of words of pronunciations, with stress."""
+
+    text: str
+    words: tuple[tuple[str, ...], ...]
+    sounds: tuple[tuple[tuple[tuple[str, ...], ...], ...], ...]
+
+    @property
+    def readings(self) -> Readings:
+        return [[[[base(p) for p in phones] for phones in word] for word in reading] for reading in self.sounds]
+
+
+@cache
+def _token(text: str) -> _Token:
+    words = readings(text)
+    return _Token(text, words, tuple(tuple(_sounds(word) for word in reading) for reading in words))
+
+
+@cache
+def _sounds(word: str) -> tuple[tuple[str, ...], ...]:
+    """Pronunciations that differ in more than stress."""
+    return tuple({tuple(base(p) for p in phones): phones for phones in reversed(pronounce(word))}.values())[::-1]
+
+
+class Aligner:
+    """An acoustic model and the way from its output to a timed text.
+
+    Args:
+        model: what hears.
+        decoding: how its output is weighed.
+    """
+
+    def __init__(self, model: AcousticModel, decoding: Decoding = DEFAULT) -> None:
+        self.model, self.decoding = model, decoding
+
+    @classmethod
+    def load(cls, model: str | Path | None = None, device: str = "cpu") -> Aligner:
+        """With the released model, or the checkpoint `model`.
+
+        Raises:
+            WeightsError: the checkpoint is missing or damaged, or there is no such device.
+        """
+        return cls(acoustic.load(model, device))
+
+    def align(self, sound: str | Path, lyrics: Alignment, progress: Progress | None = None) -> Alignment:
+        """Time the lyrics by this sound file.
+
+        Args:
+            sound: any audio or video file.
+            lyrics: their text is used; times they may have are not.
+
+        Returns:
+            The same lines with words, syllables and phones in seconds. What was not found has no time.
+
+        Raises:
+            AudioError: the file cannot be read.
+            LyricsError: there is nothing to say.
+            AlignmentError: the text is longer than the sound can hold, or no voice is heard.
+        """
+        timed = self.align_wave(audio.load(sound).numpy(), audio.SAMPLE_RATE, lyrics, progress)
+        return replace(timed, audio=Path(sound).name)
+
+    def align_wave(
+        self, wave: NDArray[np.float32], rate: int, lyrics: Alignment, progress: Progress | None = None
+    ) -> Alignment:
+        """As `align`, for a wave (samples,) at `rate` Hz."""
+        marked = mark(lyrics)
+        tokens = [_token(word.text) for line in marked.lines for word in line.words]
+        sounds = [token.readings for token in tokens]
+        columns = {name: i for i, name in enumerate(self.model.symbols)}
+        lattice(sounds, columns, 1)  # says what is wrong with the text before the long work
+        log_probs = self.model.log_probs(audio.resample(torch.from_numpy(wave), rate), progress).cpu()
+        voice = 1 - log_probs.exp()[:, [i for n, i in columns.items() if n in ("sil", "music")]].sum(1)
+        if float(voice.max()) < HEARD:
+            raise AlignmentError("no voice is heard in the sound")
+        graph = lattice(sounds, columns, self._least_frames(float(voice.sum()), sounds, len(log_probs)))
+        scores = quantize(evidence(log_probs, self.model.symbols, self.decoding).numpy())
+        visits = graph.visits(viterbi(scores, graph.graph))
+        return _Tree(tokens, visits, log_probs, voice, self.model.frame_seconds).timed(marked)
+
+    def _least_frames(self, voiced: float, sounds: Sequence[Readings], frames: int) -> int:
+        phones = sum(len(word[0]) for readings in sounds if readings for word in readings[0])
+        pace = voiced / max(phones, 1)
+        least = min(max(int(self.decoding.pace * pace), self.decoding.shortest), self.decoding.longest)
+        return max(1, min(least, frames // max(phones, 1)))
+
+
+class _Tree:
+    """Puts the visits of a path back into the tree of the text."""
+
+    def __init__(
+        self, tokens: Sequence[_Token], visits: Sequence[Visit], log_probs: Tensor, voice: Tensor, frame: float
+    ) -> None:
+        self.tokens, self.frame = tokens, frame
+        self.visits: dict[int, list[Visit]] = {}
+        for visit in visits:
+            self.visits.setdefault(visit.token, []).append(visit)
+        self.probability = log_probs.exp().numpy()
+        self.voice = voice.numpy()
+
+    def timed(self, lyrics: Alignment) -> Alignment:
+        numbers = iter(range(len(self.tokens)))
+        return replace(lyrics, lines=tuple(self._line(line, numbers) for line in lyrics.lines))
+
+    def _line(self, line: Line, numbers: Iterator[int]) -> Line:
+        mine = [next(numbers) for _ in line.words]
+        visits = [visit for number in mine for visit in self.visits.get(number, ())]
+        if not visits or self._heard(visits) < HEARD:
+            words = [Word(word.text) for word in line.words]
+            return replace(line, start=None, end=None, score=None, words=tuple(words))
+        words = [self._word(number) for number in mine]
+        start, end = enclosing(words)
+        return replace(line, start=start, end=end, score=_mean([w.score for w in words]), words=tuple(words))
+
+    def _heard(self, visits: Sequence[Visit]) -> float:
+        return float(np.mean(np.concatenate([self.voice[v.start : v.end] for v in visits])))
+
+    def _word(self, number: int) -> Word:
+        token, visits = self.tokens[number], self.visits.get(number)
+        if not visits:
+            return Word(token.text)
+        phones = [self._phone(visit, name) for visit, name in zip(visits, self._names(token, visits), strict=True)]
+        reading = visits[0].reading
+        parts = spell(token.text, token.words[reading], self._spoken(token, visits))
+        syllables, at = [], 0
+        for text, names in parts:
+            mine = tuple(phones[at : at + len(names)])
+            syllables.append(Syllable(text, *enclosing(mine), _mean([p.score for p in mine]), mine))
+            at += len(names)
+        return Word(token.text, *enclosing(phones), _mean([p.score for p in phones]), tuple(syllables))
+
+    def _spoken(self, token: _Token, visits: Sequence[Visit]) -> tuple[tuple[str, ...], ...]:
+        """The pronunciation of each spoken word that the path took."""
+        variants = {visit.word: visit.variant for visit in visits}
+        words = token.sounds[visits[0].reading]
+        return tuple(words[at][variant] for at, variant in sorted(variants.items()))
+
+    def _names(self, token: _Token, visits: Sequence[Visit]) -> list[str]:
+        return [base(phone) for phones in self._spoken(token, visits) for phone in phones]
+
+    def _phone(self, visit: Visit, name: str) -> Phone:
+        start, end = (max(0.0, (frame - EDGE) * self.frame) for frame in (visit.start, visit.end))
+        return Phone(name, round(start, 4), round(end, 4), self._fit(visit))
+
+    def _fit(self, visit: Visit) -> float:
+        """Mean probability of the phone among all phones while it lasts."""
+        span = slice(visit.start, visit.end)
+        share = self.probability[span, visit.column] / np.maximum(self.voice[span], 1e-6)
+        return round(float(np.clip(share.mean(), 0, 1)), 4)
+
+
+def _mean(scores: Sequence[float | None]) -> float | None:
+    known = [score for score in scores if score is not None]
+    return round(sum(known) / len(known), 4) if known else None
