@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import dataclasses
 import pickle
+from collections.abc import Callable
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, cast, runtime_checkable
@@ -38,8 +39,8 @@ class AcousticModel(Protocol):
     def frame_seconds(self) -> float:
         """Seconds from frame to frame; frame t is centred on t * frame_seconds."""
 
-    def log_probs(self, wave: Tensor) -> Tensor:
-        """(samples,) -> natural logarithms (frames, symbols)."""
+    def log_probs(self, wave: Tensor, progress: Callable[[float], None] | None = None) -> Tensor:
+        """(samples,) -> natural logarithms (frames, symbols); `progress` hears the share done."""
 
 
 def load(source: str | Path | None = None, device: str = "cpu") -> AcousticModel:

@@ -6,6 +6,7 @@ connection back to 100, so that edges stay sharp while the trunk looks at second
 
 from __future__ import annotations
 
+from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
@@ -15,6 +16,7 @@ from ..audio import FRAME_SECONDS, MELS, SAMPLE_RATE, log_mel, normalise
 from ..phones import PHONES
 
 SILENCE, MUSIC = "sil", "music"
+WINDOW_FRAMES = 6000  # a minute at a time; even, as the trunk works on pairs of frames
 SYMBOLS = (SILENCE, *PHONES, MUSIC)  # [0] is silence, and the blank of CTC; the last, music without a voice
 
 
@@ -112,10 +114,26 @@ class CnnCtc(nn.Module):
         logits: Tensor = self.head(self.embed(features))
         return logits
 
+    @property
+    def reach(self) -> int:
+        """Frames to either side that an output frame depends on, rounded up to an even number."""
+        return 2 * sum(k // 2 for k in self.config.kernels) + 16
+
     @torch.inference_mode()
-    def log_probs(self, wave: Tensor) -> Tensor:
-        """Log-probabilities of the symbols, (frames, symbols), for a wave (samples,) at `sample_rate`."""
+    def log_probs(self, wave: Tensor, progress: Callable[[float], None] | None = None) -> Tensor:
+        """Log-probabilities of the symbols, (frames, symbols), for a wave (samples,) at `sample_rate`.
+
+        Works through the sound in windows with all the context that a frame depends on: memory does not grow with
+        the network's width, and the result is that of the whole.
+        """
         features = normalise(log_mel(wave.to(self.head.weight.device)))
-        if features.shape[0] == 1:  # the trunk works on pairs of frames
-            features = features.expand(2, -1)
-        return self(features[None])[0].float().log_softmax(-1)
+        frames = len(features)
+        out = torch.empty(frames, len(self.symbols))
+        for begin in range(0, frames, WINDOW_FRAMES):
+            end = min(begin + WINDOW_FRAMES, frames)
+            first = max(0, begin - self.reach)
+            logits = self(features[None, first : end + self.reach])[0, begin - first : end - first]
+            out[begin:end] = logits.float().log_softmax(-1)
+            if progress:
+                progress(end / frames)
+        return out

@@ -27,7 +27,7 @@ class Recipe:
 
     speed: float = 0.6  # pitch and tempo together by 0.85..1.18
     sing: float = 0.4  # hold the vowels, each by its own factor
-    hold: float = 8.0  # longest of these factors
+    hold: float = 6.0  # longest of these factors
     drive: float = 0.3
     double: float = 0.25
     reverb: float = 0.5

@@ -11,7 +11,8 @@ from ..acoustic.cnn import SYMBOLS, CnnCtc
 from ..align import NEUTRAL, evidence
 from ..audio import HOP, log_mel, normalise
 from ..lattice import Lattice, Visit, lattice
-from ..viterbi import quantize, viterbi_batch
+from ..viterbi import viterbi_batch
+from ..viterbi_torch import quantize
 from .data import Corpus, Utterance
 
 COLUMNS = {name: i for i, name in enumerate(SYMBOLS)}
@@ -37,13 +38,13 @@ def best_visits(
     """
     for begin in range(0, len(utterances), GROUP):
         group = utterances[begin : begin + GROUP]
-        scores = [quantize(evidence(x, NEUTRAL)) for x in log_probs[begin : begin + GROUP]]
+        scores = [quantize(evidence(x, SYMBOLS, NEUTRAL)) for x in log_probs[begin : begin + GROUP]]
         lattices = [_fitting(u, len(s), min_frames) for u, s in zip(group, scores, strict=True)]
         lengths = [len(s) for s in scores]
         padded = torch.nn.utils.rnn.pad_sequence(scores, batch_first=True)
         known = [i for i, x in enumerate(lattices) if x is not None]
         graphs = [x.graph for x in lattices if x is not None]
-        paths = iter(viterbi_batch(padded[known], [lengths[i] for i in known], graphs))
+        paths = iter(viterbi_batch(padded[known], [lengths[i] for i in known], graphs, padded.device))
         for found in lattices:
             yield [] if found is None else found.visits(next(paths))
 
