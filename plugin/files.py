@@ -1,0 +1,154 @@
+"""Files as people have them: text in any usual encoding in, whole files or nothing out."""
+
+from __future__ import annotations
+
+import codecs
+import os
+import re
+import secrets
+import shutil
+import stat
+from dataclasses import dataclass
+from pathlib import Path
+
+from aligner_core.errors import AlignerError, LyricsError
+
+StrPath = str | os.PathLike[str]
+MAX_TEXT = 64 * 2**20  # bytes: no lyrics are longer, and a film given by mistake should not fill the memory
+
+_BOMS = (  # UTF-32 first: its little-endian mark begins with that of UTF-16
+    (codecs.BOM_UTF32_LE, "utf-32"),
+    (codecs.BOM_UTF32_BE, "utf-32"),
+    (codecs.BOM_UTF8, "utf-8-sig"),
+    (codecs.BOM_UTF16_LE, "utf-16"),
+    (codecs.BOM_UTF16_BE, "utf-16"),
+)
+_CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")  # what no text holds; tab, line ends and form feed may
+_DOS_END = "\x1a"
+_GUESS = "cp1252"
+
+
+class FileError(AlignerError):
+    """A file that cannot be written."""
+
+
+@dataclass(frozen=True, slots=True)
+class Decoded:
+    """The text of a file.
+
+    Args:
+        text: without a byte order mark, line ends as they were.
+        encoding: the codec that read it.
+    """
+
+    text: str
+    encoding: str
+
+    @property
+    def guessed(self) -> bool:
+        """Whether nothing in the file proves the encoding."""
+        return self.encoding == _GUESS
+
+
+def read_text(path: StrPath) -> Decoded:
+    """Read a text file: by its byte order mark, else as UTF-8, else (a guess) as Windows-1252.
+
+    Raises:
+        LyricsError: missing, unreadable, binary, too large or empty.
+    """
+    data, where = _read_bytes(path), str(path)
+    marked = next((encoding for bom, encoding in _BOMS if data.startswith(bom)), None)
+    if not marked:
+        _refuse_binary(data.decode("latin-1"), where)  # before the encoding is blamed
+    text, encoding = _decode(data, (marked,) if marked else ("utf-8", _GUESS), where)
+    _refuse_binary(text, where)
+    if not (text := text.rstrip(_DOS_END)).strip():
+        raise LyricsError("the file is empty", where)
+    return Decoded(text, encoding)
+
+
+def write_atomic(path: StrPath, data: bytes) -> None:
+    """Put `data` in a file, all of it or none: written beside the target, then renamed over it.
+
+    The mode bits of an existing file are kept, links are followed; devices and pipes are written to directly.
+
+    Raises:
+        FileError: it cannot be written; an existing file is as it was, and nothing is left behind.
+    """
+    target = Path(os.path.realpath(path))
+    try:
+        before = Path(path).stat() if Path(path).exists() else None
+        if before and not stat.S_ISREG(before.st_mode):
+            Path(path).write_bytes(data)  # to rename over /dev/stdout would replace the device
+            return
+        if before and not os.access(target, os.W_OK):
+            raise PermissionError(None, "it is write-protected")
+        _replace(target, data, stat.S_IMODE(before.st_mode) if before else None)
+    except FileNotFoundError as error:
+        raise FileError("cannot be written: its folder does not exist", str(path), "make the folder first") from error
+    except (OSError, ValueError) as error:
+        raise FileError(f"cannot be written: {_reason(error)}", str(path)) from error
+
+
+def back_up(path: StrPath) -> Path:
+    """Copy a file, its times and mode included, to the first free name of NAME.bak, NAME.bak1, ...; returns that.
+
+    Raises:
+        FileError: it cannot be copied.
+    """
+    source, number = Path(path), 0
+    while (copy := source.with_name(f"{source.name}.bak{number or ''}")).exists():
+        number += 1
+    try:
+        shutil.copy2(source, copy)
+    except OSError as error:
+        copy.unlink(missing_ok=True)
+        raise FileError(f"cannot be backed up: {_reason(error)}", str(path)) from error
+    return copy
+
+
+def _read_bytes(path: StrPath) -> bytes:
+    try:
+        with Path(path).open("rb") as file:
+            data = file.read(MAX_TEXT + 1)
+    except FileNotFoundError as error:
+        raise LyricsError("there is no such file", str(path)) from error
+    except IsADirectoryError as error:
+        raise LyricsError("is a folder", str(path), "a text file") from error
+    except (OSError, ValueError) as error:
+        raise LyricsError(f"cannot be read: {_reason(error)}", str(path)) from error
+    if len(data) > MAX_TEXT:
+        raise LyricsError(f"not a text: it is larger than {MAX_TEXT >> 20} MiB", str(path), "a text file")
+    return data
+
+
+def _refuse_binary(text: str, where: str) -> None:
+    if found := _CONTROL.search(text.rstrip(_DOS_END)):
+        row = text.count("\n", 0, found.start()) + 1
+        raise LyricsError(f"not a text: it holds the byte 0x{ord(found[0]):02x}", f"{where}:{row}", "a text file")
+
+
+def _decode(data: bytes, encodings: tuple[str, ...], where: str) -> tuple[str, str]:
+    for encoding in encodings:
+        try:
+            return data.decode(encoding), encoding.removesuffix("-sig")
+        except UnicodeDecodeError:
+            continue
+    raise LyricsError(f"not a text in {' or '.join(encodings)}", where, "save it as UTF-8")
+
+
+def _replace(target: Path, data: bytes, mode: int | None) -> None:
+    beside = target.with_name(f".karalign-{secrets.token_hex(6)}.tmp")  # short: the target's name may be the longest
+    try:
+        with beside.open("xb") as file:
+            file.write(data)
+        if mode is not None:
+            beside.chmod(mode)
+        beside.replace(target)
+    except BaseException:
+        beside.unlink(missing_ok=True)
+        raise
+
+
+def _reason(error: OSError | ValueError) -> str:
+    return getattr(error, "strerror", None) or str(error)
