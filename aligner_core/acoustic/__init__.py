@@ -16,7 +16,7 @@ from typing import Any, Protocol, cast, runtime_checkable
 import torch
 from torch import Tensor, nn
 
-from ..errors import WeightsError
+from aligner_core.errors import WeightsError
 
 BACKENDS: dict[str, str] = {"cnn": "aligner_core.acoustic.cnn:CnnCtc"}
 FORMAT = 1  # of checkpoint files
@@ -99,6 +99,6 @@ def save(model: nn.Module, backend: str, path: Path, card: dict[str, Any]) -> No
 
 
 def _released(name: str) -> Path:
-    from ..weights import weights_path
+    from aligner_core.weights import weights_path
 
     return weights_path(name)

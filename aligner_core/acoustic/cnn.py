@@ -12,8 +12,8 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
-from ..audio import FRAME_SECONDS, MELS, SAMPLE_RATE, log_mel, normalise
-from ..phones import PHONES
+from aligner_core.audio import FRAME_SECONDS, MELS, SAMPLE_RATE, log_mel, normalise
+from aligner_core.phones import PHONES
 
 SILENCE, MUSIC = "sil", "music"
 WINDOW_FRAMES = 6000  # a minute at a time; even, as the trunk works on pairs of frames
@@ -58,7 +58,8 @@ class Block(nn.Module):
         """See the class."""
         y = self.norm(self.depthwise(x).transpose(1, 2))
         y = self.narrow(nn.functional.gelu(self.widen(y)))
-        return x + (self.dropout(y) * self.scale).transpose(1, 2)
+        residual: Tensor = self.dropout(y) * self.scale
+        return x + residual.transpose(1, 2)
 
 
 class CnnCtc(nn.Module):

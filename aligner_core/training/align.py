@@ -18,9 +18,11 @@ from typing import Any
 
 import torch
 from torch import Tensor, nn
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from .. import acoustic
-from ..acoustic.cnn import SYMBOLS, CnnConfig, CnnCtc
+from aligner_core import acoustic
+from aligner_core.acoustic.cnn import SYMBOLS, CnnConfig, CnnCtc
+
 from .augment import CROP_FRAMES, Mixer, Recipe
 from .data import IGNORE, Corpus, music_power, read_packs
 from .held_out import HeldOut
@@ -139,8 +141,8 @@ class Trainer:
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimiser.step()
         keep = min(self.plan.average, (1 + self.step) / (10 + self.step))
-        weights, averages = list(self.model.parameters()), list(self.average.parameters())
-        torch._foreach_lerp_(averages, [w.detach() for w in weights], 1 - keep)
+        update = get_ema_multi_avg_fn(keep)
+        update(list(self.average.parameters()), [w.detach() for w in self.model.parameters()], self.step)
         return loss.detach()
 
     def _report(self, log: Any, figures: dict[str, float]) -> None:

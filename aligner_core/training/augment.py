@@ -11,9 +11,10 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor
 
-from ..acoustic.cnn import SYMBOLS
-from ..audio import HOP, MELS, SAMPLE_RATE, TINY, mel_power, normalise
-from ..phones import VOWELS
+from aligner_core.acoustic.cnn import SYMBOLS
+from aligner_core.audio import HOP, MELS, SAMPLE_RATE, TINY, mel_power, normalise
+from aligner_core.phones import VOWELS
+
 from .data import IGNORE, Corpus
 
 SOURCE_FRAMES = 1000  # cut out of an utterance

@@ -1,7 +1,7 @@
 """Sound packs: a zip of Ogg files with a manifest.jsonl, read once into tensors that stay on the device.
 
-Each manifest line has `id`, `text`, `dur` (s) and, where known, `seg`: [[word index or -1, phone | 'sil' | 'sp' | 'spn',
-start s, end s], ...].
+Each manifest line has `id`, `text`, `dur` (s) and, where known, `seg`: a list of [word index or -1, phone, start s,
+end s] in which "sil" and "sp" are pauses and "spn" is noise.
 """
 
 from __future__ import annotations
@@ -21,10 +21,10 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from ..acoustic.cnn import SYMBOLS
-from ..audio import FRAME_SECONDS, HOP, SAMPLE_RATE, mel_power
-from ..phones import base, pronounce
-from ..text import readings
+from aligner_core.acoustic.cnn import SYMBOLS
+from aligner_core.audio import FRAME_SECONDS, HOP, SAMPLE_RATE, mel_power
+from aligner_core.phones import base, pronounce
+from aligner_core.text import readings
 
 IGNORE = -1  # a frame whose label is not known: no loss there
 GAP = 0.05  # s; a rendered space shorter than this is not heard: it goes to its neighbours

@@ -8,8 +8,9 @@ import numpy as np
 import torch
 from torch import Tensor
 
-from ..acoustic.cnn import CnnCtc
-from ..audio import FRAME_SECONDS, TINY, mel_power, normalise
+from aligner_core.acoustic.cnn import CnnCtc
+from aligner_core.audio import FRAME_SECONDS, TINY, mel_power, normalise
+
 from .data import Utterance
 from .realign import best_visits, utterance_log_probs
 
@@ -60,9 +61,9 @@ class HeldOut:
         return normalise(power.clamp(min=TINY).log())
 
     def picture(self, model: CnnCtc) -> Tensor:
-        """Posteriors (1, symbols, frames) of the first sung utterance over music, 0..1, for TensorBoard."""
-        group = self.groups["sung"] or self.groups["spoken"] or self.groups["real"]
-        return utterance_log_probs(model, self.features(group[0], music=True)).exp().T[None].cpu()
+        """Posteriors (1, symbols, frames) of one utterance over music, sung if there is one; 0..1, for TensorBoard."""
+        shown = [u for name in ("sung", "spoken", "real") for u in self.groups[name]] + self.untimed
+        return utterance_log_probs(model, self.features(shown[0], music=True)).exp().T[None].cpu()
 
 
 def _edges(name: str, group: Sequence[Utterance], log_probs: Sequence[Tensor], min_frames: int) -> dict[str, float]:

@@ -7,12 +7,13 @@ from collections.abc import Iterator, Sequence
 import torch
 from torch import Tensor
 
-from ..acoustic.cnn import SYMBOLS, CnnCtc
-from ..align import NEUTRAL, evidence
-from ..audio import HOP, log_mel, normalise
-from ..lattice import Lattice, Visit, lattice
-from ..viterbi import viterbi_batch
-from ..viterbi_torch import quantize
+from aligner_core.acoustic.cnn import SYMBOLS, CnnCtc
+from aligner_core.align import NEUTRAL, evidence
+from aligner_core.audio import HOP, log_mel, normalise
+from aligner_core.lattice import Lattice, Visit, lattice
+from aligner_core.viterbi import viterbi_batch
+from aligner_core.viterbi_torch import quantize
+
 from .data import Corpus, Utterance
 
 COLUMNS = {name: i for i, name in enumerate(SYMBOLS)}
@@ -23,7 +24,7 @@ GROUP = 128  # utterances to a launch
 def utterance_log_probs(model: CnnCtc, features: Tensor) -> Tensor:
     """Normalised features (frames, MELS) -> (frames, symbols)."""
     with torch.autocast(features.device.type, torch.bfloat16):
-        logits = model(features[None])[0]
+        logits: Tensor = model(features[None])[0]
     return logits.float().log_softmax(-1)
 
 
