@@ -1,0 +1,55 @@
+# Every target sets up what it needs in .venv; nothing but Python >= 3.11 (with its venv module) and make is asked for.
+PYTHON ?= python3
+VENV := .venv
+BIN := $(VENV)/bin
+PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
+SONG := $(firstword $(wildcard examples/amazing-grace.mp3 examples/amazing-grace.ogg))
+
+.DEFAULT_GOAL := help
+.PHONY: help demo test lint bench clean
+.DELETE_ON_ERROR:
+
+help:
+	@echo "make demo   align the song in examples/ into demo-out/ and print what comes out"
+	@echo "make test   run the tests"
+	@echo "make lint   run ruff and mypy"
+	@echo "make bench  measure accuracy and speed (needs ../shared/data)"
+	@echo "make clean  remove .venv and everything else that was made here"
+
+demo: $(VENV)/.installed
+	@mkdir -p demo-out
+	@$(BIN)/karalign align $(SONG) examples/amazing-grace.txt --level syllable \
+	  -o demo-out/amazing-grace.lrc -o demo-out/amazing-grace.ass -o demo-out/amazing-grace.srt -o demo-out/amazing-grace.json
+	@echo; cat demo-out/amazing-grace.lrc
+
+test: $(VENV)/.test
+	$(BIN)/python -m pytest -q
+
+lint: $(VENV)/.lint $(VENV)/.test
+	$(BIN)/ruff check
+	$(BIN)/mypy
+	$(BIN)/mypy tests
+
+bench: $(VENV)/.bench
+	$(BIN)/python benchmarks/accuracy.py
+	$(BIN)/python benchmarks/speed.py
+
+clean:
+	rm -rf $(VENV) demo-out bench-out dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+
+# The stamps: installed again only when pyproject.toml has changed.
+$(VENV)/.pip:
+	@$(PYTHON) -c 'import sys; sys.exit("karalign needs Python 3.11 or newer: make PYTHON=python3.12" if sys.version_info < (3, 11) else 0)'
+	@$(PYTHON) -m venv --clear $(VENV) || { rm -rf $(VENV); echo "on Debian: apt-get install python3-venv"; exit 1; }
+	@$(PIP) --upgrade "pip>=25.1"  # the first that knows dependency groups
+	@touch $@
+
+$(VENV)/.installed: pyproject.toml | $(VENV)/.pip
+	@echo "installing karalign and what it needs into $(VENV): some minutes the first time (PyTorch is large)"
+	@$(PIP) --editable .
+	@touch $@
+
+$(VENV)/.test $(VENV)/.lint $(VENV)/.bench: $(VENV)/.%: pyproject.toml | $(VENV)/.installed
+	@echo "installing what \`make $*\` needs besides"
+	@$(PIP) --group $*
+	@touch $@

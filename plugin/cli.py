@@ -1,0 +1,78 @@
+"""The `karalign` command. Each subcommand is one module of `plugin.commands`, loaded when it is asked for."""
+
+from __future__ import annotations
+
+import errno
+import importlib
+import signal
+from typing import Any, NoReturn
+
+import click
+
+from aligner_core._version import __version__
+from aligner_core.errors import AlignerError
+
+COMMANDS = ("align", "convert", "score", "formats", "doctor")
+FAILURE, INTERRUPTED = 1, 128 + signal.SIGINT
+
+
+class Failure(click.ClickException):
+    """A mistake in the input, told in one line."""
+
+    def format_message(self) -> str:
+        """The message on one line, whatever line ends a file name or a library brought into it."""
+        return " ".join(self.message.splitlines())
+
+    def show(self, file: Any = None) -> None:
+        """Print `karalign: where: what (hint)` on stderr."""
+        click.echo(f"karalign: {self.format_message()}", file=file, err=True)
+
+
+class Commands(click.Group):
+    """A group that imports a command when it is first needed, and turns errors into one line and an exit code."""
+
+    def list_commands(self, ctx: click.Context) -> list[str]:  # noqa: ARG002
+        """The names of all commands, in the order of the help text."""
+        return list(COMMANDS)
+
+    def get_command(self, ctx: click.Context, cmd_name: str) -> click.Command | None:  # noqa: ARG002
+        """The command of this name, or None."""
+        if cmd_name not in COMMANDS:
+            return None
+        command: click.Command = importlib.import_module(f"plugin.commands.{cmd_name}").command
+        return command
+
+    def invoke(self, ctx: click.Context) -> Any:
+        """Run the command; what the input or the system is to blame for becomes one line instead of a traceback."""
+        try:
+            return super().invoke(ctx)
+        except AlignerError as error:
+            raise Failure(str(error)) from error
+        except OSError as error:
+            if error.errno in {None, errno.EPIPE}:  # a closed pipe is click's to handle
+                raise
+            place = f"{error.filename}: " if error.filename else ""
+            raise Failure(f"{place}{error.strerror}") from error
+        except KeyboardInterrupt:
+            click.echo("karalign: interrupted", err=True)
+            ctx.exit(INTERRUPTED)
+
+
+@click.group(cls=Commands, context_settings={"help_option_names": ["-h", "--help"]})
+@click.version_option(__version__, prog_name="karalign")
+def cli() -> None:
+    """Time lyrics to songs and subtitles to speech.
+
+    \b
+    karalign align song.mp3 lyrics.txt -o song.lrc -o song.ass
+    karalign convert song.json song.srt --level word
+    karalign score right.lrc song.lrc
+
+    Exit codes: 0 done; 1 bad input; 2 wrong usage; 3 done, but some lines are below --min-confidence.
+    """
+
+
+def main() -> NoReturn:
+    """Entry point of the `karalign` script."""
+    cli(prog_name="karalign")
+    raise SystemExit(0)  # click has exited before; this tells so to the type checker

@@ -1,0 +1,1 @@
+"""The subcommands of `karalign`, one a module, each under the name `command`."""

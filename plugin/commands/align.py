@@ -1,0 +1,141 @@
+"""`karalign align`: a sound and its text in, timed files out."""
+
+from __future__ import annotations
+
+import dataclasses
+import json
+import re
+import sys
+import time
+from collections.abc import Callable, Iterator
+from contextlib import contextmanager
+from pathlib import Path
+from typing import TYPE_CHECKING
+
+import click
+
+from aligner_core.errors import AlignmentError, LyricsError
+from plugin.formats import KaraokeTag, Level, RenderOptions
+from plugin.targets import STDOUT, output_options, resolve
+
+if TYPE_CHECKING:
+    from aligner_core.timeline import Alignment
+
+Progress = Callable[[float], None]  # called with the share done, 0..1
+LOW_CONFIDENCE = 3  # exit code
+_DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
+
+
+def _device(ctx: click.Context, param: click.Parameter, value: str) -> str:
+    if not _DEVICE.fullmatch(value):
+        raise click.BadParameter(f"{value!r} is not one of auto, cpu, cuda, cuda:N", ctx, param)
+    return value
+
+
+@click.command()
+@click.argument("audio")
+@click.argument("lyrics")
+@click.option(
+    "-o", "--output", "outputs", metavar="FILE", multiple=True, required=True,
+    help="File to write, its format by its ending; may be repeated; - is standard output.",
+)  # fmt: skip
+@output_options
+@click.option("--model", metavar="FILE", help="Checkpoint of the acoustic model.  [default: the released one]")
+@click.option(
+    "--device", default="cpu", show_default=True, callback=_device, metavar="DEVICE",
+    help="Where the model runs: cpu, cuda, cuda:N or auto.",
+)  # fmt: skip
+@click.option(
+    "--min-confidence", type=click.FloatRange(0, 1), metavar="X",
+    help="End with code 3 if a line scores below X or is not found.",
+)  # fmt: skip
+@click.option("--json", "as_json", is_flag=True, help="Print the report as JSON on standard output.")
+@click.option("-q", "--quiet", is_flag=True, help="Print errors only.")
+@click.option("-v", "--verbose", is_flag=True, help="Tell each step.")
+@click.pass_context
+def command(
+    ctx: click.Context, audio: str, lyrics: str, outputs: tuple[str, ...], format_name: str | None,
+    level: Level | None, k_tag: KaraokeTag, no_clobber: bool, model: str | None, device: str,
+    min_confidence: float | None, as_json: bool, quiet: bool, verbose: bool,
+) -> None:  # fmt: skip
+    """Time the text in LYRICS to the sound in AUDIO.
+
+    AUDIO is any sound or video file; LYRICS is plain text or any format listed by `karalign formats`, whose times are
+    not looked at. An output that exists is replaced, in one step and only when all went well; an input never is.
+    """
+    from plugin import load
+    from plugin.report import DOUBTFUL, Report
+
+    begun = time.perf_counter()
+    say = _speaker(begun) if verbose else _silent
+    if as_json and STDOUT in outputs:
+        raise click.UsageError("--json and -o - would both go to standard output")
+    options = RenderOptions(level, k_tag)
+    targets = resolve(outputs, format_name, options, [audio, lyrics], clobber=not no_clobber)
+    text = load(lyrics)
+    say(f"{lyrics} read: {len(text.lines)} lines")
+    with _progress(not quiet and not verbose and sys.stderr.isatty()) as progress, _names(audio, lyrics):
+        alignment, length = _align(audio, text, model, device, progress, say)
+    for target in targets:
+        target.write(alignment)
+    threshold = DOUBTFUL if min_confidence is None else min_confidence
+    report = Report(alignment, outputs, time.perf_counter() - begun, length, threshold)
+    if as_json:
+        click.echo(json.dumps(report.to_dict(), ensure_ascii=False, indent=2))
+    if not quiet:
+        click.echo(str(report), err=True)
+    if min_confidence is not None and report.doubts:
+        ctx.exit(LOW_CONFIDENCE)
+
+
+def _align(
+    name: str, text: Alignment, model: str | None, device: str, progress: Progress | None, say: Callable[[str], None]
+) -> tuple[Alignment, float]:
+    """The alignment, and the length of the sound in seconds."""
+    from aligner_core import Aligner, audio
+
+    wave = audio.load(name)
+    length = len(wave) / audio.SAMPLE_RATE
+    say(f"{name} read: {length:.1f} s")
+    aligner = Aligner.load(model, _chosen(device))
+    say("model loaded")
+    alignment = aligner.align_wave(wave.numpy(), audio.SAMPLE_RATE, text, progress)
+    say("aligned")
+    if not alignment.timed:
+        raise AlignmentError("nothing of the text was found in the sound", name, "is it the right song?")
+    return dataclasses.replace(alignment, audio=Path(name).name), length
+
+
+@contextmanager
+def _names(audio: str, lyrics: str) -> Iterator[None]:
+    """Errors that don't say which file they mean get its name."""
+    try:
+        yield
+    except (LyricsError, AlignmentError) as error:
+        place = error.where or (lyrics if isinstance(error, LyricsError) else audio)
+        raise type(error)(error.what, place, error.hint) from error
+
+
+def _chosen(device: str) -> str:
+    if device != "auto":
+        return device
+    import torch
+
+    return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+@contextmanager
+def _progress(shown: bool) -> Iterator[Progress | None]:
+    if not shown:
+        yield None
+        return
+    with click.progressbar(length=1000, label="aligning", file=sys.stderr) as bar:
+        yield lambda share: bar.update(round(1000 * share) - bar.pos)
+
+
+def _silent(message: str) -> None:
+    pass
+
+
+def _speaker(begun: float) -> Callable[[str], None]:
+    return lambda message: click.echo(f"{time.perf_counter() - begun:6.2f} s  {message}", err=True)

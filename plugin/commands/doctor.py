@@ -1,0 +1,140 @@
+"""`karalign doctor`: whether everything that karalign needs is there."""
+
+from __future__ import annotations
+
+import importlib.metadata
+import json
+import os
+import platform
+import re
+import sys
+import tempfile
+import time
+from collections.abc import Iterator
+from dataclasses import asdict, dataclass
+
+import click
+
+from aligner_core._version import __version__
+from aligner_core.errors import AlignerError
+
+OLDEST = (3, 11)  # Python
+
+
+
+@dataclass(frozen=True)
+class Check:
+    """One look: what was looked at, whether it is fit for use, what was seen, and what would help where it is not."""
+
+    name: str
+    ok: bool
+    seen: str
+    hint: str = ""
+    essential: bool = True
+
+    @property
+    def failed(self) -> bool:
+        """Whether karalign cannot work because of this."""
+        return self.essential and not self.ok
+
+    def __str__(self) -> str:
+        mark = "ok" if self.ok else "MISSING" if self.essential else "no"
+        advice = f" ({self.hint})" if self.hint and not self.ok else ""
+        return f"{mark:<8} {self.name:<16} {self.seen}{advice}"
+
+
+def examine(deep: bool) -> Iterator[Check]:
+    """All checks; the deep ones load PyTorch and run the model, which takes seconds."""
+    yield _python()
+    yield from _packages()
+    yield _ffmpeg()
+    yield _model()
+    yield from _folders()
+    if deep:
+        yield _cuda()
+        yield _trial()
+
+
+
+@click.command()
+@click.option("--deep", is_flag=True, help="Also load PyTorch, look for GPUs and run the model once: some seconds.")
+@click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
+@click.pass_context
+def command(ctx: click.Context, deep: bool, as_json: bool) -> None:
+    """Look for what karalign needs; end with code 1 if something essential is missing."""
+    checks = list(examine(deep))
+    if as_json:
+        click.echo(json.dumps([asdict(check) for check in checks], ensure_ascii=False, indent=2))
+    else:
+        click.echo("\n".join(map(str, checks)))
+    ctx.exit(int(any(check.failed for check in checks)))
+
+
+def _python() -> Check:
+    seen = f"{platform.python_version()}, {platform.platform()}"
+    return Check("Python", sys.version_info >= OLDEST, seen, "Python 3.11 or newer")
+
+
+def _packages() -> Iterator[Check]:
+    try:
+        requirements = importlib.metadata.requires("karalign") or []
+    except importlib.metadata.PackageNotFoundError:
+        yield Check("karalign", False, f"{__version__}, not installed", "pip install the project")
+        return
+    yield Check("karalign", True, __version__)
+    for requirement in requirements:
+        if "extra ==" not in requirement:
+            yield _package(re.split(r"[^\w.-]", requirement)[0])
+
+
+def _package(name: str) -> Check:
+    try:
+        return Check(name, True, importlib.metadata.version(name))
+    except importlib.metadata.PackageNotFoundError:
+        return Check(name, False, "not installed", f"pip install {name}")
+
+
+def _ffmpeg() -> Check:
+    hint = "reinstall imageio-ffmpeg; without it wav, flac, ogg, opus and mp3 still work"
+    try:
+        import imageio_ffmpeg
+
+        return Check("ffmpeg", True, imageio_ffmpeg.get_ffmpeg_exe(), essential=False)
+    except (ImportError, OSError, RuntimeError) as error:
+        return Check("ffmpeg", False, str(error).splitlines()[0], hint, essential=False)
+
+
+def _model() -> Check:
+    from aligner_core.weights import weights_path
+
+    try:
+        path = weights_path("cnn.pt")
+    except AlignerError as error:
+        return Check("model", False, str(error), "install the package again")
+    return Check("model", True, f"{path}, {path.stat().st_size / 2**20:.1f} MiB, checksum right")
+
+
+def _folders() -> Iterator[Check]:
+    for name, folder in {"temporary files": tempfile.gettempdir()}.items():
+        yield Check(name, os.access(folder, os.W_OK), folder, "a folder that can be written to")
+
+
+def _cuda() -> Check:
+    import torch
+
+    names = [torch.cuda.get_device_name(index) for index in range(torch.cuda.device_count())]
+    return Check("CUDA", bool(names), ", ".join(names) or "none", "not needed: the CPU does", essential=False)
+
+
+def _trial() -> Check:
+    import torch
+
+    from aligner_core.acoustic import load
+    from aligner_core.audio import SAMPLE_RATE
+
+    begun = time.perf_counter()
+    try:
+        frames = len(load().log_probs(torch.zeros(SAMPLE_RATE)))
+    except AlignerError as error:
+        return Check("trial", False, str(error))
+    return Check("trial", True, f"1 s of silence gave {frames} frames in {time.perf_counter() - begun:.1f} s")

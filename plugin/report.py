@@ -1,0 +1,129 @@
+"""What an alignment came to, told after the work: as text on the terminal, as JSON for programs."""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from typing import Any
+
+from aligner_core.timeline import Alignment, Line, Word
+
+VERSION = 1  # of the JSON report
+DOUBTFUL = 0.3  # score below which a line is named when the user gave no threshold
+
+
+@dataclass(frozen=True)
+class Doubt:
+    """A line that should be looked at: `number` counts from 1; start in seconds and score are None where not found."""
+
+    number: int
+    text: str
+    start: float | None
+    score: float | None
+
+    def __str__(self) -> str:
+        place = "not found" if self.start is None else clock(self.start)
+        score = "" if self.score is None else f"{self.score:.2f}"
+        return f"  line {self.number:<4} {place:>9}  {score:>4}  {self.text.strip()}"
+
+
+@dataclass(frozen=True)
+class Report:
+    """The outcome of one `karalign align`.
+
+    Args:
+        alignment: what was found.
+        outputs: files written.
+        seconds: time the work took.
+        audio_seconds: length of the sound.
+        threshold: lines with a lower score are doubtful.
+    """
+
+    alignment: Alignment
+    outputs: Sequence[str]
+    seconds: float
+    audio_seconds: float
+    threshold: float = DOUBTFUL
+
+    @property
+    def timed_words(self) -> int:
+        """Number of words with a time."""
+        return sum(word.timed for word in self.alignment.words)
+
+    @property
+    def missing_words(self) -> int:
+        """Number of words that were not found; what makes no sound, such as a dash, is not missed."""
+        return sum(missing(word) for word in self.alignment.words)
+
+    @property
+    def headings(self) -> tuple[str, ...]:
+        """Lines left out of the sound."""
+        return tuple(line.text.strip() for line in self.alignment.lines if line.kind == "heading")
+
+    @property
+    def doubts(self) -> tuple[Doubt, ...]:
+        """Lines of lyrics that were not found or score below the threshold."""
+        numbered = enumerate(self.alignment.lines, start=1)
+        return tuple(
+            Doubt(number, line.text, line.start, line.score) for number, line in numbered if self._doubtful(line)
+        )
+
+    def _doubtful(self, line: Line) -> bool:
+        if line.kind != "lyrics":
+            return False
+        if any(missing(word) for word in line.words):
+            return True
+        return line.score is not None and line.score < self.threshold
+
+    def to_dict(self) -> dict[str, Any]:
+        """The JSON report; times in seconds, null where not known."""
+        return {
+            "version": VERSION,
+            "audio": self.alignment.audio,
+            "outputs": list(self.outputs),
+            "words": {"timed": self.timed_words, "missing": self.missing_words},
+            "headings": list(self.headings),
+            "threshold": self.threshold,
+            "doubtful": [
+                {"line": d.number, "text": d.text, "start": d.start, "score": d.score} for d in self.doubts
+            ],
+            "seconds": round(self.seconds, 3),
+            "audio_seconds": round(self.audio_seconds, 3),
+        }
+
+    def __str__(self) -> str:
+        missed = f", {self.missing_words} not found" if self.missing_words else ""
+        written = ", ".join("standard output" if name == "-" else name for name in self.outputs)
+        rows = [f"wrote {written}", f"{count(self.timed_words, 'word')} timed{missed}"]
+        if self.headings:
+            rows.append(f"left out of the sound: {', '.join(self.headings)}")
+        if self.doubts:
+            lines = count(len(self.doubts), "doubtful line")
+            rows.append(f"{lines} (not found in full, or score below {self.threshold:g}):")
+            rows += map(str, self.doubts)
+        speed = self.audio_seconds / self.seconds
+        rows.append(f"{self.seconds:.1f} s for {clock(self.audio_seconds)} of sound, {speed:.1f} times real time")
+        return "\n".join(rows)
+
+
+def missing(word: Word) -> bool:
+    """Whether a word that can sound has no time."""
+    return not word.timed and any(character.isalnum() for character in word.text)
+
+
+def count(number: int, noun: str) -> str:
+    """`1 word`, `2 words`."""
+    return f"{number} {noun}{'' if number == 1 else 's'}"
+
+
+def clock(seconds: float) -> str:
+    """Seconds as `m:ss.t`: 62.34 is `1:02.3`."""
+    tenths = round(seconds * 10)
+    return f"{tenths // 600}:{tenths // 10 % 60:02}.{tenths % 10}"
+
+
+def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
+    """Columns as wide as their widest cell, two spaces between, header first."""
+    widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]
+    lines = ["  ".join(cell.ljust(width) for cell, width in zip(row, widths, strict=True)) for row in [header, *rows]]
+    return "\n".join(line.rstrip() for line in lines)

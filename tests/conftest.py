@@ -1,0 +1,66 @@
+"""Fixtures that several test modules share."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from dataclasses import dataclass
+from pathlib import Path
+
+import pytest
+
+ROOT = Path(__file__).resolve().parent.parent
+
+
+@dataclass(frozen=True)
+class Outcome:
+    """What a run of `karalign` left behind; output is caught below Python, so what C libraries print is in it."""
+
+    code: int
+    out: str
+    err: str
+
+
+Karalign = Callable[..., Outcome]
+
+
+@pytest.fixture(scope="session")
+def root() -> Path:
+    """The repository."""
+    return ROOT
+
+
+@pytest.fixture(scope="session")
+def shared_data() -> Path:
+    """The sound packs beside the project; the test is skipped where they are absent."""
+    data = ROOT.parent / "shared" / "data"
+    if not data.is_dir():
+        pytest.skip("needs the sound packs in ../shared/data")
+    return data
+
+
+@pytest.fixture
+def karalign(capfd: pytest.CaptureFixture[str]) -> Karalign:
+    """Runs the command line in this process: `karalign("align", audio, lyrics, "-o", out)`."""
+
+    def run(*arguments: str | Path) -> Outcome:
+        from plugin.cli import cli
+
+        capfd.readouterr()
+        with pytest.raises(SystemExit) as stop:
+            cli([str(argument) for argument in arguments], prog_name="karalign")
+        assert isinstance(stop.value.code, int)
+        return Outcome(stop.value.code, *capfd.readouterr())
+
+    return run
+
+
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Skip what is marked `gpu` where there is no CUDA device, and say so."""
+    marked = [item for item in items if item.get_closest_marker("gpu")]
+    if not marked:
+        return
+    import torch
+
+    if not torch.cuda.is_available():
+        for item in marked:
+            item.add_marker(pytest.mark.skip(reason="needs a CUDA device"))
