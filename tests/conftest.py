@@ -2,6 +2,9 @@
 
 from __future__ import annotations
 
+import os
+import subprocess
+import sys
 from collections.abc import Callable
 from dataclasses import dataclass
 from pathlib import Path
@@ -50,6 +53,20 @@ def karalign(capfd: pytest.CaptureFixture[str]) -> Karalign:
             cli([str(argument) for argument in arguments], prog_name="karalign")
         assert isinstance(stop.value.code, int)
         return Outcome(stop.value.code, *capfd.readouterr())
+
+    return run
+
+
+@pytest.fixture(scope="session")
+def processor_seconds() -> Callable[..., float]:
+    """User and system time of a run of `karalign`: on a busy machine the clock on the wall measures the others too."""
+
+    def run(*arguments: str, code: int = 0) -> float:
+        command = [sys.executable, "-c", "from plugin.cli import main; main()", *arguments]
+        before = os.times()
+        assert subprocess.run(command, capture_output=True, check=False).returncode == code
+        after = os.times()
+        return after.children_user + after.children_system - before.children_user - before.children_system
 
     return run
 

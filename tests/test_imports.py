@@ -3,10 +3,9 @@
 from __future__ import annotations
 
 import ast
-import os
 import subprocess
 import sys
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from pathlib import Path
 
 import pytest
@@ -96,16 +95,7 @@ def test_the_check_for_heavy_modules_sees_one() -> None:
     assert loaded_by("import aligner_core.audio") & HEAVY >= {"torch", "numpy"}
 
 
-def processor_seconds(*arguments: str) -> float:
-    """User and system time of a run of `karalign`: on a busy machine the clock on the wall measures the others too."""
-    before = os.times()
-    code = "from plugin.cli import main; main()"
-    subprocess.run([sys.executable, "-c", code, *arguments], capture_output=True, check=True)
-    after = os.times()
-    return after.children_user + after.children_system - before.children_user - before.children_system
-
-
 @pytest.mark.parametrize("command", ["", *COMMANDS])
-def test_help_is_there_in_a_moment(command: str) -> None:
+def test_help_is_there_in_a_moment(processor_seconds: Callable[..., float], command: str) -> None:
     best = min(processor_seconds(*command.split(), "--help") for _ in range(3))
     assert best < HELP_SECONDS

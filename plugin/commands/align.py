@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import json
+import os
 import re
 import sys
 import time
@@ -92,11 +93,14 @@ def _align(
     name: str, text: Alignment, model: str | None, device: str, progress: Progress | None, say: Callable[[str], None]
 ) -> tuple[Alignment, float]:
     """The alignment, and the length of the sound in seconds."""
-    from aligner_core import Aligner, audio
+    from aligner_core import audio
 
-    wave = audio.load(name)
+    with _hushed():
+        wave = audio.load(name)
     length = len(wave) / audio.SAMPLE_RATE
     say(f"{name} read: {length:.1f} s")
+    from aligner_core import Aligner
+
     aligner = Aligner.load(model, _chosen(device))
     say("model loaded")
     alignment = aligner.align_wave(wave.numpy(), audio.SAMPLE_RATE, text, progress)
@@ -114,6 +118,19 @@ def _names(audio: str, lyrics: str) -> Iterator[None]:
     except (LyricsError, AlignmentError) as error:
         place = error.where or (lyrics if isinstance(error, LyricsError) else audio)
         raise type(error)(error.what, place, error.hint) from error
+
+
+@contextmanager
+def _hushed() -> Iterator[None]:
+    """Nothing on standard error from C libraries: mpg123 talks of damage there, in its own words, past any handler."""
+    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
 
 
 def _chosen(device: str) -> str:
