@@ -68,7 +68,7 @@ def quantize(log_probs: NDArray[np.floating[Any]]) -> NDArray[np.int32]:
     limit = LIMIT / UNITS_PER_NAT
     scores = np.clip(log_probs, -limit, limit, dtype=np.result_type(log_probs, np.float32))  # too much for a float16
     scores *= UNITS_PER_NAT
-    return np.rint(scores, out=scores).astype(np.int32)
+    return np.asarray(np.rint(scores, out=scores), dtype=np.int32)
 
 
 def viterbi(emissions: NDArray[np.int32], graph: Graph, block: int | None = None) -> Path:

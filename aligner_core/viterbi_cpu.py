@@ -1,90 +1,61 @@
-"""The CPU kernel behind `viterbi.viterbi`.
-
-It works state by state inside a block of frames, not frame by frame: arcs only lead forward, so once the columns
-V[block, p] of a state's predecessors are known, its own column is one pass over contiguous memory. With E the running
-sum of a symbol's emissions and q[t] = V[t] - E[t + 1], staying costs nothing and the recursion is a running maximum,
-
-    q[t] = max(q[t - 1], V[t - n, p] + cost - E[t - n + 1]).
-
-Written as it stands, that is one hard-to-predict branch a cell. So a block is cut into `LANES` equal parts that are
-interleaved in memory, frame begin + k * rows + j at j * LANES + k: their running maxima are found side by side with
-vector instructions, then each part learns the maximum of the parts before it. The rows in front of a column hold each
-part's frames before its first, for the successors that look back.
-
-The first pass keeps the last frames of V at every checkpoint; the second goes back from checkpoint to checkpoint, in
-plain order, and keeps back-pointers only for the cells that can still lead to the point reached. The first pass visits
-a state only in blocks in which it can have been reached from the start and can still reach the end.
-"""
+"""The CPU side of `viterbi.viterbi`: lays the graph out, says how much to keep, and runs the compiled loops."""
 
 from __future__ import annotations
 
 import math
-from collections.abc import Callable
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from typing import Any
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
 from .graph import NEVER, Graph
-from .viterbi import UNREACHABLE, Path
+from .viterbi import Path
+from .viterbi_kernels import FAR, Longs, Net, backward, compiled, forward
 
-LANES = 8  # two 256-bit vectors of 64-bit integers: enough to hide the latency of the one before
 INNER = 1024  # frames a column covers in the first pass: a few columns fit the first-level cache, all sums the second
-FAR = 2**40  # frames, more than any sound has
-
-Longs = NDArray[np.int64]
-P = ParamSpec("P")
-R = TypeVar("R")
-
-
-def _compiled(function: Callable[P, R]) -> Callable[P, R]:
-    """Compiled by numba when first called, and from then on read from its cache; integers only, so always exact."""
-    compiled: Callable[P, R] = numba.njit(cache=True, nogil=True)(function)
-    return compiled
-
-
-class _Net(NamedTuple):
-    """A graph laid out for the kernels; all int64."""
-
-    columns: Longs  # (S,) row of each state's symbol among those in use
-    frames: Longs  # (S,) minimum duration
-    offsets: Longs  # (S + 1,)
-    sources: Longs  # (E,)
-    costs: Longs  # (E,)
-    initial: Longs  # (S,) NEVER as in the graph
-    final: Longs  # (S,)
-    first: Longs  # (S,) first frame in which the state can be complete
-    last: Longs  # (S,) last frame from which the end can be reached
-    slots: Longs  # (S,) where the state's column lives until its last successor has read it
-    rows: Longs  # (S + 1,) offsets of the states' parts in a checkpoint: as many rows as the successors look back
-    depth: int  # longest minimum duration: how far back a column looks
-    width: int  # number of slots
 
 
 def best_path(emissions: NDArray[np.int32], graph: Graph, block: int | None) -> Path:
     """`viterbi.viterbi` after its checks."""
-    used, columns = np.unique(graph.symbols, return_inverse=True)
+    symbols, columns = np.unique(graph.symbols, return_inverse=True)
+    used = _longs(symbols)
     net = _lay_out(graph, columns, len(emissions))
     block = block or _balanced_block(net, len(emissions), graph.frames_needed)
     bounds = _bounds(net.first, net.last, net.rows, len(emissions), block, net.depth)
     checkpoints = np.empty(int(bounds[-1, 2]), np.int64)
-    state, score = _forward(emissions, used, net, block, INNER, bounds, checkpoints)
-    visits = _backward(emissions, used, net, block, bounds, checkpoints, state)
+    state, score = forward(emissions, used, net, block, INNER, bounds, checkpoints)
+    visits = backward(emissions, used, net, block, bounds, checkpoints, state)
     states, starts = visits[::-1, 0], visits[::-1, 1]
     return Path(states.astype(np.int32), starts.astype(np.int32), len(emissions), int(score))
 
 
-def _lay_out(graph: Graph, columns: NDArray[np.intp], total: int) -> _Net:
-    arrays = (columns, graph.min_frames, graph.offsets, graph.sources, graph.costs, graph.initial, graph.final)
-    plain = tuple(np.ascontiguousarray(array, dtype=np.int64) for array in arrays)
-    first, last = _reachable(*plain[1:4], *plain[5:7], total)
-    slots, rows = _places(*plain[1:4])
-    depth = int(graph.min_frames.max())
-    return _Net(*plain, first, last, slots, rows, depth, int(slots.max()) + 1)
+def _lay_out(graph: Graph, columns: NDArray[np.intp], total: int) -> Net:
+    frames, offsets, sources = _longs(graph.min_frames), _longs(graph.offsets), _longs(graph.sources)
+    initial, final = _longs(graph.initial), _longs(graph.final)
+    first, last = _reachable(frames, offsets, sources, initial, final, total)
+    slots, rows = _places(frames, offsets, sources)
+    return Net(
+        columns=_longs(columns),
+        frames=frames,
+        offsets=offsets,
+        sources=sources,
+        costs=_longs(graph.costs),
+        initial=initial,
+        final=final,
+        first=first,
+        last=last,
+        slots=slots,
+        rows=rows,
+        depth=int(frames.max()),
+        width=int(slots.max()) + 1,
+    )
 
 
-def _balanced_block(net: _Net, total: int, needed: int) -> int:
+def _longs(array: NDArray[Any]) -> Longs:
+    return np.ascontiguousarray(array, dtype=np.int64)
+
+
+def _balanced_block(net: Net, total: int, needed: int) -> int:
     """Frames between checkpoints for which checkpoints and back-pointers take about the same memory."""
     states = len(net.slots)
     checkpoint = 8 * int(net.rows[-1])
@@ -95,7 +66,7 @@ def _balanced_block(net: _Net, total: int, needed: int) -> int:
     return max(64, min(int(block), total))
 
 
-@_compiled
+@compiled
 def _reachable(frames: Longs, offsets: Longs, sources: Longs, initial: Longs, final: Longs, total: int) -> Any:
     """The first and the last frame in which each state can be, complete, on a path from start to end."""
     states = len(frames)
@@ -114,7 +85,7 @@ def _reachable(frames: Longs, offsets: Longs, sources: Longs, initial: Longs, fi
     return first, total - 1 - rest
 
 
-@_compiled
+@compiled
 def _places(frames: Longs, offsets: Longs, sources: Longs) -> Any:
     """A slot for each state's column, free again after its last reader, and the offsets of its checkpoint rows."""
     states = len(frames)
@@ -143,7 +114,7 @@ def _places(frames: Longs, offsets: Longs, sources: Longs) -> Any:
     return slots, np.cumsum(rows)
 
 
-@_compiled
+@compiled
 def _bounds(first: Longs, last: Longs, rows: Longs, total: int, block: int, depth: int) -> Any:
     """(checkpoints + 1, 3): first state, state after the last, and offset of each checkpoint's rows."""
     count = (total + block - 1) // block
@@ -158,223 +129,3 @@ def _bounds(first: Longs, last: Longs, rows: Longs, total: int, block: int, dept
         bounds[b, 0], bounds[b, 1] = low, high
         bounds[b + 1, 2] = bounds[b, 2] + rows[high] - rows[low]
     return bounds
-
-
-@_compiled
-def _running_sums(emissions: NDArray[np.int32], symbol: int, start: int, sums: Longs) -> None:
-    """sums[i] = emissions of the symbol in i frames from `start` on; there is nothing outside the sound."""
-    total = 0
-    for i in range(len(sums)):
-        sums[i] = total
-        if 0 <= start + i < len(emissions):
-            total += emissions[start + i, symbol]
-
-
-@_compiled
-def _interleave(plain: Longs, rows: int, woven: Longs) -> None:
-    """woven[r * LANES + k] = plain[k * rows + r]: the parts of a block side by side."""
-    for r in range(len(woven) // LANES):
-        for k in range(LANES):
-            woven[r * LANES + k] = plain[k * rows + r]
-
-
-@_compiled
-def _enter(gains: Longs, before: Longs, cost: int) -> None:
-    for i in range(len(gains)):
-        gains[i] = max(gains[i], before[i] + cost)
-
-
-@_compiled
-def _rise(q: Longs, before: Longs, sums: Longs, cost: int) -> None:
-    for i in range(len(q) - LANES):
-        q[i + LANES] = max(q[i], before[i] + cost - sums[i])
-
-
-@_compiled
-def _settle(q: Longs, column: Longs, sums: Longs) -> None:
-    for i in range(len(q) - LANES):
-        q[i + LANES] = max(q[i + LANES], q[i])
-        column[i] = q[i + LANES] + sums[i]
-
-
-@_compiled
-def _fill(net: _Net, s: int, begin: int, columns: Longs, sums: Longs, gains: Longs, q: Longs, best: int) -> None:
-    """V of state s in the block from frame `begin`; `best` is q before the block. All woven."""
-    n, depth, own = net.frames[s], net.depth, sums[net.columns[s]]
-    low, high, cost = net.offsets[s], net.offsets[s + 1], 0
-    behind = (depth - n) * LANES
-    if high - low == 1 and net.initial[s] == NEVER:
-        before, cost = columns[net.slots[net.sources[low]], behind:], net.costs[low]
-    else:
-        gains[:] = UNREACHABLE
-        for a in range(low, high):
-            _enter(gains, columns[net.slots[net.sources[a]], behind:], net.costs[a])
-        first, rows = n - 1 - begin, len(gains) // LANES
-        if net.initial[s] != NEVER and 0 <= first < len(gains):
-            gains[first % rows * LANES + first // rows] = net.initial[s]
-        before = gains
-    q[:LANES] = UNREACHABLE
-    _rise(q, before, own[behind + LANES :], cost)
-    for k in range(LANES):
-        q[k] = best
-        best = max(best, q[len(gains) + k])
-    _settle(q, columns[net.slots[s], depth * LANES :], own[(depth + 1) * LANES :])
-
-
-@_compiled
-def _sweep(
-    net: _Net, begin: int, end: int, columns: Longs, sums: Longs, gains: Longs, q: Longs, carry: Longs
-) -> None:
-    """One block of frames, all states; `carry` has the frames of V before it and then those before `end`."""
-    depth, rows, stop = net.depth, len(gains) // LANES, len(net.slots)
-    while net.first[stop - 1] >= end:
-        stop -= 1
-    for s in range(stop):
-        if net.last[s] < begin - depth:
-            continue
-        kept, column = carry[net.rows[s] : net.rows[s + 1]], columns[net.slots[s]]
-        size = len(kept)
-        _fill(net, s, begin, columns, sums, gains, q, kept[size - 1] - sums[net.columns[s], depth * LANES])
-        for d in range(1, size + 1):
-            column[(depth - d) * LANES] = kept[size - d]
-            for k in range(1, LANES):
-                column[(depth - d) * LANES + k] = column[(depth + rows - d) * LANES + k - 1]
-        for i in range(size):
-            t = end - begin - size + i
-            kept[i] = column[(depth + t % rows) * LANES + t // rows] if t >= 0 else kept[size + t]
-
-
-@_compiled
-def _forward(
-    emissions: NDArray[np.int32], used: Longs, net: _Net, block: int, inner: int, bounds: Longs, checkpoints: Longs
-) -> Any:
-    """Fill the checkpoints; return the best last state and its score."""
-    total, depth = len(emissions), net.depth
-    rows = max(depth, (min(inner, block) + LANES - 1) // LANES)
-    columns = np.empty((net.width, (depth + rows) * LANES), np.int64)
-    sums = np.empty((len(used), (depth + rows + 1) * LANES), np.int64)
-    plain = np.empty(depth + rows * LANES + 1, np.int64)
-    gains, q = np.empty(rows * LANES, np.int64), np.empty((rows + 1) * LANES, np.int64)
-    carry = np.full(net.rows[-1], UNREACHABLE, np.int64)
-    for b in range(len(bounds) - 1):
-        low, high = bounds[b, 0], bounds[b, 1]
-        checkpoints[bounds[b, 2] : bounds[b + 1, 2]] = carry[net.rows[low] : net.rows[high]]
-        stop = min((b + 1) * block, total)
-        for begin in range(b * block, stop, rows * LANES):
-            for c in range(len(used)):
-                _running_sums(emissions, used[c], begin - depth, plain)
-                _interleave(plain, rows, sums[c])
-            _sweep(net, begin, min(begin + rows * LANES, stop), columns, sums, gains, q, carry)
-    best, state = UNREACHABLE, 0
-    for s in range(len(net.final)):
-        score = carry[net.rows[s + 1] - 1] + net.final[s]
-        if net.final[s] != NEVER and score > best:
-            best, state = score, s
-    return state, best
-
-
-@_compiled
-def _choose(gains: Longs, choice: NDArray[np.uint8], before: Longs, cost: int, arc: int) -> None:
-    for i in range(len(gains)):
-        if before[i] + cost > gains[i]:
-            gains[i], choice[i] = before[i] + cost, arc
-
-
-@_compiled
-def _decide(column: Longs, gains: Longs, choice: NDArray[np.uint8], entry: Longs, sums: Longs, best: int) -> None:
-    for i in range(len(column)):
-        if gains[i] - entry[i] > best:
-            best = gains[i] - entry[i]
-        else:
-            choice[i] = 0
-        column[i] = best + sums[i]
-
-
-@_compiled
-def _trace_state(
-    net: _Net, s: int, begin: int, columns: Longs, sums: Longs, gains: Longs, choice: NDArray[np.uint8]
-) -> None:
-    """V of state s in len(choice) frames from `begin`, and how each was reached: 0 stayed, k along the k-th arc."""
-    n, depth, size, own = net.frames[s], net.depth, len(choice), sums[net.columns[s]]
-    gains, column = gains[:size], columns[net.slots[s]]
-    gains[:] = UNREACHABLE
-    for a in range(net.offsets[s], net.offsets[s + 1]):
-        before = columns[net.slots[net.sources[a]], depth - n :]
-        _choose(gains, choice, before, net.costs[a], a - net.offsets[s] + 1)
-    if net.initial[s] != NEVER and 0 <= n - 1 - begin < size:
-        gains[n - 1 - begin], choice[n - 1 - begin] = net.initial[s], 1
-    best = column[depth - 1] - own[depth]
-    _decide(column[depth : depth + size], gains, choice, own[depth - n + 1 :], own[depth + 1 :], best)
-
-
-@_compiled
-def _cone(net: _Net, state: int, frames: int, rest: Longs) -> int:
-    """rest[s] = least frames from s to `state`, for states that can be inside the last `frames`; the lowest of them."""
-    rest[:] = FAR
-    rest[state] = 0
-    lowest, s = state, state
-    while s >= lowest:
-        if rest[s] < frames:
-            for a in range(net.offsets[s], net.offsets[s + 1]):
-                p = net.sources[a]
-                rest[p] = min(rest[p], rest[s] + net.frames[s])
-                lowest = min(lowest, p)
-        s -= 1
-    return lowest
-
-
-@_compiled
-def _recompute(
-    net: _Net, begin: int, end: int, states: Any, rest: Longs, kept: Any, places: Longs, columns: Longs, sums: Longs
-) -> Any:
-    """How each cell of the cone was reached: that of state s in frame t at places[s] + t.
-
-    `states` are the lowest and the highest of the cone; `kept` is a checkpoint: its first and last states and its rows.
-    """
-    depth, size = net.depth, 0
-    for s in range(states[0], states[1] + 1):
-        places[s] = size - begin
-        size += max(0, end - rest[s] - begin)
-    choice, gains = np.zeros(size, np.uint8), np.empty(end - begin, np.int64)
-    for s in range(states[0], states[1] + 1):
-        if end - rest[s] <= begin - depth:
-            continue
-        front = columns[net.slots[s], :depth]
-        front[:] = UNREACHABLE
-        if kept[0] <= s < kept[1]:
-            low, high = net.rows[s] - net.rows[kept[0]], net.rows[s + 1] - net.rows[kept[0]]
-            front[depth + low - high :] = kept[2][low:high]
-        cells = choice[places[s] + begin : places[s] + max(begin, end - rest[s])]
-        _trace_state(net, s, begin, columns, sums, gains, cells)
-    return choice
-
-
-@_compiled
-def _backward(
-    emissions: NDArray[np.int32], used: Longs, net: _Net, block: int, bounds: Longs, checkpoints: Longs, state: int
-) -> Any:
-    """(visits, 2) states and first frames, the last visit first."""
-    t, states = len(emissions) - 1, len(net.slots)
-    size = net.depth + min(block, len(emissions))
-    columns, sums = np.empty((net.width, size), np.int64), np.empty((len(used), size + 1), np.int64)
-    rest, places = np.empty(states, np.int64), np.empty(states, np.int64)
-    visits, count = np.empty((states, 2), np.int64), 0
-    while t >= 0:
-        b = t // block
-        begin = b * block
-        lowest = _cone(net, state, t + 1 - begin, rest)
-        for c in range(len(used)):
-            _running_sums(emissions, used[c], begin - net.depth, sums[c])
-        kept = (bounds[b, 0], bounds[b, 1], checkpoints[bounds[b, 2] : bounds[b + 1, 2]])
-        choice = _recompute(net, begin, t + 1, (lowest, state), rest, kept, places, columns, sums)
-        while t >= begin:
-            arc = choice[places[state] + t]
-            if arc == 0:
-                t -= 1
-                continue
-            t -= net.frames[state]
-            visits[count, 0], visits[count, 1] = state, t + 1
-            count += 1
-            if t >= 0:
-                state = net.sources[net.offsets[state] + arc - 1]
-    return visits[:count]
