@@ -75,8 +75,8 @@ def write_atomic(path: StrPath, data: bytes) -> None:
     Raises:
         FileError: it cannot be written; an existing file is as it was, and nothing is left behind.
     """
-    target = Path(os.path.realpath(path))
     try:
+        target = Path(os.path.realpath(path))
         before = Path(path).stat() if Path(path).exists() else None
         if before and not stat.S_ISREG(before.st_mode):
             Path(path).write_bytes(data)  # to rename over /dev/stdout would replace the device

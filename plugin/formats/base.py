@@ -22,8 +22,8 @@ LEVELS: tuple[Level, ...] = ("line", "word", "syllable", "phone")
 KaraokeTag = Literal["k", "kf", "ko"]
 
 _SIGNS = {
-    "lrc": re.compile(r"^\s*\[[0-9]{2,3}:[0-9]{2}(?:[.:][0-9]+)?\]", re.MULTILINE),
-    "srt": re.compile(r"^\s*[0-9]+:[0-9]+:[0-9]+[.,][0-9]+ *-->", re.MULTILINE),
+    "lrc": re.compile(r"^[ \t]*\[[0-9]{2,3}:[0-9]{2}(?:[.:][0-9]+)?\]", re.MULTILINE),
+    "srt": re.compile(r"^[ \t]*[0-9]+:[0-9]+:[0-9]+[.,][0-9]+ *-->", re.MULTILINE),
     "ass": re.compile(r"^(?:\[Script Info\]|Dialogue:\s*\S+?,[0-9]+:[0-9]+:)", re.MULTILINE),
     "json": re.compile(r'\A\s*\{\s*"'),
 }
@@ -147,7 +147,7 @@ def refuse_foreign(text: str, own: str) -> None:
     """
     for name, sign in _SIGNS.items():
         if name != own and (found := sign.search(text)):
-            row = len(split_rows(text[: found.end()]))
+            row = len(split_rows(text[: found.end()])) - found[0].strip().count("\n")
             raise FormatError(f"this is {name}, not {own}", str(row), f"name it .{name}")
 
 

@@ -48,6 +48,7 @@ class Srt(Format):
         """Write the cues, numbered from 1; at level "word" one for each word that was found."""
         level = self.level_for(options)
         cues = [cue for start, end, line in timed_lines(alignment) for cue in _cues(start, end, line, level)]
+        cues.sort(key=lambda cue: cue[0])  # the words of lines that overlap take turns
         return "\n".join(
             f"{number}\n{_clock(start)} --> {_clock(end)}\n{text}\n"
             for number, (start, end, text) in enumerate(cues, 1)
