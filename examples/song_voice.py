@@ -165,7 +165,8 @@ def _between(frames: Frames, at: Frames) -> Frames:
     """Frames at fractional places: shape (n, bins)."""
     low = np.clip(at.astype(int), 0, len(frames) - 2)
     weight = np.clip(at - low, 0, 1)[:, None]
-    return frames[low] * (1 - weight) + frames[low + 1] * weight
+    mixed: Frames = frames[low] * (1 - weight) + frames[low + 1] * weight
+    return mixed
 
 
 def _voicing(times: Frames, sung: tuple[Sound, ...], heard: npt.NDArray[np.bool_]) -> npt.NDArray[np.bool_]:
