@@ -24,7 +24,7 @@ import packs
 import report
 from numpy.typing import NDArray
 
-from aligner_core.errors import AlignerError
+from aligner_core.errors import AlignmentError, LyricsError
 from aligner_core.metrics import LIMITS_MS, Score, score
 from aligner_core.timeline import Alignment
 
@@ -87,7 +87,7 @@ def main() -> None:
     if options.packs or options.limit:
         print(report.accuracy_section(found))
     else:
-        report.write({"accuracy": found, "accuracy_by": report.made_by(options.model)})
+        report.write({"accuracy": found, "by": report.made_by(options.model)})
 
 
 def align_pack(pack: Pack, engine_name: str, root: Path, options: argparse.Namespace) -> list[Aligned]:
@@ -106,7 +106,7 @@ def align_item(engine_name: str, model: Path | None, item: packs.Item) -> Aligne
     begin = time.process_time()
     try:
         estimate = aligner.align_wave(item.wave, packs.SAMPLE_RATE, lyrics)
-    except AlignerError as error:
+    except (AlignmentError, LyricsError) as error:
         problem = str(error)
     return Aligned(item.key, item.seconds, time.process_time() - begin, item.reference, estimate, problem)
 

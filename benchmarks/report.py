@@ -4,9 +4,11 @@ from __future__ import annotations
 
 import hashlib
 import json
+import math
 import os
 import platform
 from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
 
@@ -18,6 +20,41 @@ PAGE = ROOT / "docs" / "results.md"
 SHARES = (10, 25, 50, 100, 200, 300)  # ms
 WORST = 5  # recordings shown of a pack with many
 ALL_SHOWN = 10  # recordings up to which a pack is shown whole
+
+
+@dataclass(frozen=True)
+class Goal:
+    """What a release wants of a figure: `path` leads to it in the results; `least` or `most` bounds it."""
+
+    what: str
+    path: tuple[str | int, ...]
+    least: float | None = None
+    most: float | None = None
+
+    def row(self, results: Mapping[str, Any]) -> tuple[str, ...] | None:
+        """Goal, figure and verdict for the table, or None where it was not measured."""
+        value: Any = results
+        for step in self.path:
+            try:
+                value = value[step]
+            except (KeyError, IndexError):
+                return None
+        met = value is not None and (self.least or -math.inf) <= value <= (self.most or math.inf)
+        bound = f"at least {self.least:g}" if self.least is not None else f"at most {self.most:g}"
+        return self.what, bound, "-" if value is None else f"{value:.4g}", "yes" if met else "no"
+
+
+_SONGS, _SPOKEN, _READ = (("accuracy", f"{pack}/karalign") for pack in ("songs", "spoken", "librispeech"))
+GOALS = (
+    Goal("songs: PCO@0.3, mean", (*_SONGS, "means", "pco_300"), least=0.82),
+    Goal("songs: PCO@0.1, mean", (*_SONGS, "means", "pco_100"), least=0.65),
+    Goal("songs: mean of medians, s", (*_SONGS, "means", "median"), most=0.10),
+    Goal("rendered speech: starts within 25 ms", (*_SPOKEN, "pooled", "onset", "within_25ms"), least=0.90),
+    Goal("read speech: within 25 ms without bias", (*_READ, "without_bias", "onset", "within_25ms"), least=0.70),
+    Goal("read speech: within 50 ms without bias", (*_READ, "without_bias", "onset", "within_50ms"), least=0.88),
+    Goal("a song of 4 minutes, s", ("speed", "rows", 1, "wall"), most=15),
+    Goal("a song of 4 minutes, peak memory MB", ("speed", "rows", 1, "memory"), most=1500),
+)
 
 
 def made_by(model: Path | None) -> dict[str, str]:
@@ -38,9 +75,9 @@ def made_by(model: Path | None) -> dict[str, str]:
 
 
 def write(new: Mapping[str, Any]) -> None:
-    """Put new figures among those already there, and write the page from all of them."""
+    """Put new figures among those of the same model that are already there, and write the page from all of them."""
     old = json.loads(JSON.read_text(encoding="utf-8")) if JSON.exists() else {}
-    results = {**old, **new}
+    results = {**(old if old.get("by", {}).get("sha256") == new["by"]["sha256"] else {}), **new}
     JSON.parent.mkdir(exist_ok=True)
     JSON.write_text(json.dumps(results, indent=1, ensure_ascii=False) + "\n", encoding="utf-8")
     PAGE.write_text(page(results), encoding="utf-8")
@@ -48,24 +85,26 @@ def write(new: Mapping[str, Any]) -> None:
 
 
 def page(results: Mapping[str, Any]) -> str:
-    """The whole page; a part that was measured with another model than the accuracy is left out."""
-    by = results["accuracy_by" if "accuracy" in results else "speed_by"]
+    """The whole page, of what is there."""
+    by = results["by"]
     parts = ["# Results", "", f"Written by `make bench`: karalign {by['karalign']}, model {by['model']} (sha256 "]
     parts[-1] += f"`{by['sha256'][:16]}`), Python {by['python']}, PyTorch {by['torch']}, {by['machine']}."
+    rows = [row for goal in GOALS if (row := goal.row(results))]
+    parts += ["", "## Goals", "", _table(("figure", "goal", "measured", "met"), rows)]
     if "accuracy" in results:
-        parts += ["", EXPLANATION, "", accuracy_section(results["accuracy"])]
-    if "speed" in results and results["speed_by"]["sha256"] == by["sha256"]:
+        parts += ["", "## How to read the tables", "", EXPLANATION, "", accuracy_section(results["accuracy"])]
+    if "speed" in results:
         parts += ["", speed_section(results["speed"])]
     return "\n".join(parts).rstrip() + "\n"
 
 
 EXPLANATION = """\
-How to read the tables. Errors are of word starts unless said otherwise, estimate minus reference. *PCO@t* is the
-share of words that start within *t* seconds of the reference; a word that was not found (*missing*) counts as wrong
-there and is left out of *median*, *AAE* (mean of the absolute errors) and *bias* (median of the signed errors). The
-first table has means over recordings; the tables of each pack take all its words together. *Without bias*: the
-pack's own bias is taken off every time first, since labels from different sources have different ideas of where a
-word begins. *Perceptual* is the synchrony that listeners perceive, 0 to 1, as in mir_eval.
+Errors are of word starts unless said otherwise, estimate minus reference. *PCO@t* is the share of words that start
+within *t* seconds of the reference; a word that was not found (*missing*) counts as wrong there and is left out of
+*median*, *AAE* (mean of the absolute errors) and *bias* (median of the signed errors). The first table has means
+over recordings; the tables of each pack take all its words together. *Without bias*: the pack's own bias is taken
+off every time first, since labels from different sources have different ideas of where a word begins. *Perceptual*
+is the synchrony that listeners perceive, 0 to 1, as in mir_eval.
 
 The songs were timed by hand on a grid of 30 to 80 ms, words 20 to 60 ms early as karaoke wants it: differences
 under 50 ms mean nothing there. The read speech was timed by the Montreal Forced Aligner, the rendered sound by how

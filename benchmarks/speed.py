@@ -60,7 +60,7 @@ def main() -> None:
     ]
     speed = {"song": name, "rows": rows}
     print(report.speed_section(speed))
-    report.write({"speed": speed, "speed_by": report.made_by(options.model)})
+    report.write({"speed": speed, "by": report.made_by(options.model)})
 
 
 def four_minutes(folder: Path, root: Path) -> str:

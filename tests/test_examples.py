@@ -12,11 +12,11 @@ from types import ModuleType
 import pytest
 import soundfile
 
+from aligner_core.phones import VOWELS
 from aligner_core.timeline import Alignment, Syllable
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 SONG, LYRICS, TRUTH = (EXAMPLES / f"amazing-grace.{ending}" for ending in ("mp3", "txt", "truth.json"))
-VOWELS = {"AA", "AE", "AH", "AO", "AW", "AY", "EH", "ER", "EY", "IH", "IY", "OW", "OY", "UH", "UW"}
 EXACT = 1e-4  # seconds: times are written with four places
 
 
