@@ -358,14 +358,23 @@ def test_convert_says_nothing_when_all_is_well(karalign: Karalign, timed: Path, 
 
 def test_a_timeline_scores_perfectly_against_itself(karalign: Karalign, timed: Path) -> None:
     figures = json.loads(karalign("score", timed, timed, "--json").out)
-    assert figures["starts"]["mean"] == 0
+    assert figures["words"] == 2
+    assert figures["onset"]["mean"] == figures["offset"]["mean"] == 0
 
 
-def test_score_prints_the_same_figures_as_a_table(karalign: Karalign, timed: Path, tmp_path: Path) -> None:
+def test_score_tells_how_late_a_timeline_is(karalign: Karalign, timed: Path, tmp_path: Path) -> None:
     karalign("convert", timed, tmp_path / "late.json", "--shift", "0.25")
     got = karalign("score", timed, tmp_path / "late.json")
-    assert got.code == 0
-    assert "0.25" in got.out
+    assert (got.code, got.err) == (0, "")
+    assert "bias +0.250 s" in got.out
+    assert "300 ms 100.0%" in got.out
+
+
+def test_score_refuses_two_texts_that_are_not_the_same(karalign: Karalign, timed: Path, tmp_path: Path) -> None:
+    (tmp_path / "other.txt").write_text("Amazing")
+    got = karalign("score", timed, tmp_path / "other.txt")
+    assert (got.code, got.out) == (1, "")
+    assert "2 words" in got.err
 
 
 # doctor, formats
@@ -399,6 +408,15 @@ def test_doctor_forgives_what_is_not_essential(karalign: Karalign, monkeypatch: 
     got = karalign("doctor")
     assert got.code == 0
     assert "no       ffmpeg" in got.out
+
+
+def test_doctor_names_a_folder_that_cannot_be_written_to(karalign: Karalign, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "/no/such/folder")
+    monkeypatch.setattr(os, "access", lambda path, mode: str(path) != "/")
+    got = karalign("doctor")
+    assert got.code == 1
+    assert "MISSING  compiled code    cannot write to /no/such/folder (set NUMBA_CACHE_DIR)" in got.out
+    assert "ok       temporary files" in got.out
 
 
 def test_formats_lists_every_format_with_its_endings(karalign: Karalign) -> None:

@@ -10,8 +10,9 @@ import re
 import sys
 import tempfile
 import time
-from collections.abc import Iterator
+from collections.abc import Iterator, Sequence
 from dataclasses import asdict, dataclass
+from pathlib import Path
 
 import click
 
@@ -53,7 +54,6 @@ def examine(deep: bool) -> Iterator[Check]:
     if deep:
         yield _cuda()
         yield _trial()
-
 
 
 @click.command()
@@ -110,13 +110,27 @@ def _model() -> Check:
     try:
         path = weights_path("cnn.pt")
     except AlignerError as error:
-        return Check("model", False, str(error), "install the package again")
+        return Check("model", False, str(error))
     return Check("model", True, f"{path}, {path.stat().st_size / 2**20:.1f} MiB, checksum right")
 
 
 def _folders() -> Iterator[Check]:
-    for name, folder in {"temporary files": tempfile.gettempdir()}.items():
-        yield Check(name, os.access(folder, os.W_OK), folder, "a folder that can be written to")
+    import aligner_core
+
+    yield _folder("temporary files", [Path(tempfile.gettempdir())], "set TMPDIR")
+    # Where numba keeps compiled code: the first that can be written to; without any it refuses to start.
+    beside = Path(aligner_core.__file__).parent / "__pycache__"
+    own = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "numba"
+    chosen = os.environ.get("NUMBA_CACHE_DIR")
+    yield _folder("compiled code", [Path(chosen)] if chosen else [beside, own], "set NUMBA_CACHE_DIR")
+
+
+def _folder(name: str, candidates: Sequence[Path], hint: str) -> Check:
+    for folder in candidates:
+        made = next(path for path in (folder, *folder.absolute().parents) if path.exists())
+        if os.access(made, os.W_OK):
+            return Check(name, True, str(folder))
+    return Check(name, False, f"cannot write to {' or '.join(map(str, candidates))}", hint)
 
 
 def _cuda() -> Check:
