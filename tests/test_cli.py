@@ -412,7 +412,7 @@ def test_doctor_forgives_what_is_not_essential(karalign: Karalign, monkeypatch: 
 
 def test_doctor_names_a_folder_that_cannot_be_written_to(karalign: Karalign, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("NUMBA_CACHE_DIR", "/no/such/folder")
-    monkeypatch.setattr(os, "access", lambda path, mode: str(path) != "/")
+    monkeypatch.setattr(os, "access", lambda path, _: str(path) != "/")
     got = karalign("doctor")
     assert got.code == 1
     assert "MISSING  compiled code    cannot write to /no/such/folder (set NUMBA_CACHE_DIR)" in got.out
