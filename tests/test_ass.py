@@ -164,9 +164,9 @@ fontname: x.ttf
 [Events]
 Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
 Comment: 0,0:00:00.00,0:00:00.00,Default,,0,0,0,template syl,{\fad(10,10)}
-Comment: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,karaoke,{\k40}source {\k60}line
+Comment: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,Karaoke,{\k40}source {\k60}line
 Comment: 0,0:00:03.00,0:00:04.00,Default,,0,0,0,,a note
-Dialogue: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,fx,{\move(1,2,3,4)}source
+Dialogue: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,FX,{\move(1,2,3,4)}source
 Dialogue: 0,0:00:05.00,0:00:04.00,Default,Ann,0,0,0,,Spoken, simply
 Dialogue: 0,-0:00:05.00,0:00:04.00,Default,,0,0,0,,{\p1}m 0 0
 """

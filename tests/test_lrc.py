@@ -120,6 +120,7 @@ def test_the_fraction_of_a_stamp_is_decimal_and_hours_may_stand_before(stamp: st
         pytest.param(
             "[00:01.00]a\n[00:03.00]\n[00:09.00]b\n[00:10.00]", [("a", 1.0, 3.0), ("b", 9.0, 10.0)], id="clear"
         ),
+        pytest.param("[00:01.00]a\n[00:03.00] <00:03.00> <00:04.00>", [("a", 1.0, 3.0)], id="stamps without a word"),
         pytest.param("[00:01.00]a\n[00:03.00]  last ", [("a", 1.0, 3.0), ("last", 3.0, 8.0)], id="open end"),
         pytest.param("[offset:500]\n[00:02.00]a\n[00:04.00]", [("a", 1.5, 3.5)], id="positive offset is earlier"),
         pytest.param("[offset: -500]\n[00:02.00]a\n[00:04.00]", [("a", 2.5, 4.5)], id="space in the offset"),
@@ -200,6 +201,10 @@ def test_lines_are_read_with_their_times(text: str, lines: list[Times]) -> None:
 )
 def test_words_are_read_with_their_times(text: str, words: list[Times]) -> None:
     assert words_of(text) == words
+
+
+def test_a_pause_after_the_only_text_does_not_time_it() -> None:
+    assert words_of("[00:01.00]only line<00:01.50> <00:02.00>") == [("only", None, None), ("line", None, None)]
 
 
 def test_old_karaoke_files_have_square_stamps_inside_the_line() -> None:
