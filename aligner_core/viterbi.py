@@ -102,7 +102,7 @@ def viterbi_batch(
         lengths: frames of each utterance.
         graphs: what may be said in each.
         device: where to compute.
-        memory: bytes of back-pointers kept at a time; utterances that do not fit together take turns.
+        memory: bytes of back-pointers and tables, about; utterances that do not fit in together take turns.
 
     Raises:
         AlignmentError: an utterance needs more frames than it has (the message names it), or counts differ.

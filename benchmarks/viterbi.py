@@ -4,7 +4,7 @@
 
 Text: 600 phones a minute in words of four, an optional silence between words, at least 30 ms a phone ("phones"); the
 same phones with CTC's blanks for both ("CTC"). Every cell of the first table is a process of its own on one core; the
-memory is what its peak grew by, so the emissions (first column) come on top.
+memory is what its peak grew by above the input and what loading and compiling took.
 """
 
 from __future__ import annotations
@@ -16,7 +16,8 @@ import resource
 import subprocess
 import sys
 import time
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterator, Sequence
+from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
@@ -36,24 +37,29 @@ def phones(count: int) -> list[int]:
 
 def words(sounds: Sequence[int]) -> Graph:
     """The phones with an optional silence after each word."""
-    symbols, frames, optional = [0], [1], [True]
+    states = [(0, 1, True)]
     for i, symbol in enumerate(sounds, start=1):
-        symbols, frames, optional = [*symbols, symbol], [*frames, 3], [*optional, False]
+        states.append((symbol, 3, False))
         if i % WORD == 0:
-            symbols, frames, optional = [*symbols, 0], [*frames, 1], [*optional, True]
+            states.append((0, 1, True))
+    symbols, frames, optional = zip(*states, strict=True)
     return Graph.chain(symbols, frames, optional)
 
 
-def log_probs(frames: int) -> NDArray[np.float32]:
-    """Log-probabilities (frames, symbols) as of a network in doubt."""
-    x = np.random.default_rng(1).standard_normal((frames, SYMBOLS), dtype=np.float32) * 3
-    x -= np.log(np.exp(x).sum(1, keepdims=True))
-    return x
+def log_probs(minutes: int) -> Iterator[NDArray[np.float32]]:
+    """Log-probabilities (FRAMES, SYMBOLS) of each minute, as of a network in doubt."""
+    generator = np.random.default_rng(1)
+    for _ in range(minutes):
+        x = generator.standard_normal((FRAMES, SYMBOLS), dtype=np.float32) * 3
+        yield x - np.log(np.exp(x).sum(1, keepdims=True))
 
 
 def engine(name: str, minutes: int) -> Callable[[], object]:
-    """What to time, ready to run."""
-    sounds, scores = phones(minutes * PHONES), log_probs(minutes * FRAMES)
+    """What to time, ready to run. The input is made by the minute, to leave the peak of the memory to what is timed."""
+    sounds = phones(minutes * PHONES)
+    scores: NDArray[Any] = np.empty((minutes * FRAMES, SYMBOLS), np.float32 if name == "torchaudio" else np.int32)
+    for begin, minute in zip(range(0, len(scores), FRAMES), log_probs(minutes), strict=True):
+        scores[begin : begin + FRAMES] = minute if name == "torchaudio" else quantize(minute)
     if name == "torchaudio":
         import torch
         from torchaudio.functional import forced_align
@@ -61,8 +67,8 @@ def engine(name: str, minutes: int) -> Callable[[], object]:
         torch.set_num_threads(1)
         tensors = torch.from_numpy(scores)[None], torch.tensor([sounds])
         return lambda: forced_align(*tensors)
-    emissions, graph = quantize(scores), words(sounds) if name == "phones" else Graph.ctc(sounds)
-    return lambda: viterbi(emissions, graph)
+    graph = words(sounds) if name == "phones" else Graph.ctc(sounds)
+    return lambda: viterbi(scores, graph)
 
 
 def measure(name: str, minutes: int) -> tuple[float, float]:
@@ -107,7 +113,7 @@ def batch_table(size: int, device: str) -> None:
     import torch
 
     graph = words(phones(BATCH_PHONES))
-    emissions = quantize(log_probs(BATCH_FRAMES))
+    emissions = quantize(next(log_probs(1))[:BATCH_FRAMES])
     batch = torch.from_numpy(emissions).to(device).expand(size, -1, -1)
     seconds = []
     runs: tuple[Callable[[], object], ...] = (
