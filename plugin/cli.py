@@ -5,6 +5,8 @@ from __future__ import annotations
 import errno
 import importlib
 import signal
+import sys
+import warnings
 from typing import Any, NoReturn
 
 import click
@@ -74,5 +76,7 @@ def cli() -> None:
 
 def main() -> NoReturn:
     """Entry point of the `karalign` script."""
+    if not sys.warnoptions:
+        warnings.simplefilter("ignore")  # they speak to programmers, and errors are told in one line
     cli(prog_name="karalign")
     raise SystemExit(0)  # click has exited before; this tells so to the type checker
