@@ -27,43 +27,36 @@ Progress = Callable[[float], None]  # called with the share done, 0..1
 
 @dataclass(frozen=True)
 class Decoding:
-    """How posteriors are weighed against each other on the best path.
+    """How the posteriors are turned into scores of a path.
 
     Args:
-        voice: share of log P(any phone) taken out of each phone's score: where somebody sings, which sound it is
-            matters; whether somebody sings does so less.
-        rest, rest_offset: silence and music score rest * log P(neither sings) + rest_offset.
-        floor: no score is lower; one bad frame does not move a line.
-        pace: least length of a phone as a share of the mean length that text and voice allow.
+        floor: nats; no score is lower, so that one bad frame does not move a line.
+        pause: nats taken off for each frame of rest within a line: a break lies between lines.
+        pace: least length of a phone, as a share of the mean length that text and voice leave it.
         shortest, longest: bounds of that least length, in frames.
     """
 
-    voice: float
-    rest: float
-    rest_offset: float
-    floor: float
-    pace: float = 0.0
-    shortest: int = 3
-    longest: int = 3
+    floor: float = -9.0
+    pause: float = 0.3
+    pace: float = 0.5
+    shortest: int = 2
+    longest: int = 5
 
 
-NEUTRAL = Decoding(voice=0.0, rest=1.0, rest_offset=0.0, floor=-20.0)
-DEFAULT = Decoding(voice=0.5, rest=0.5, rest_offset=-1.0, floor=-9.0, pace=0.35, shortest=2, longest=5)
-EDGE = 0.5  # frames by which an edge lies before the centre of the first frame of what begins
+NEUTRAL = Decoding(floor=-20.0, pause=0.0)  # the posteriors as they are
 HEARD = 0.2  # a line during which the mean probability of any voice is lower was not sung
 
 
 def evidence(log_probs: Tensor, symbols: Sequence[str], decoding: Decoding) -> Tensor:
-    """Posteriors to the scores that `viterbi` adds up: one column for rests, then one a phone.
+    """Posteriors to the scores that `viterbi` adds up: a column for rests, one a phone, one for rests within a line.
 
     Shape:
-        (frames, symbols) -> (frames, 1 + phones)
+        (frames, symbols) -> (frames, 1 + phones + 1)
     """
     phones = log_probs[:, 1 : len(symbols) - 1 if symbols[-1] == "music" else len(symbols)]
     voice = phones.logsumexp(-1, keepdim=True)
     rest = torch.log(-torch.expm1(voice.clamp(max=-1e-6)))  # P(silence) + P(music) = 1 - P(voice)
-    scores = torch.cat([decoding.rest * rest + decoding.rest_offset, phones - decoding.voice * voice], 1)
-    return scores.clamp(min=decoding.floor)
+    return torch.cat([rest, phones, rest - decoding.pause], 1).clamp(min=decoding.floor)
 
 
 @dataclass(frozen=True)
@@ -99,8 +92,8 @@ class Aligner:
         decoding: how its output is weighed.
     """
 
-    def __init__(self, model: AcousticModel, decoding: Decoding = DEFAULT) -> None:
-        self.model, self.decoding = model, decoding
+    def __init__(self, model: AcousticModel, decoding: Decoding | None = None) -> None:
+        self.model, self.decoding = model, decoding or Decoding()
 
     @classmethod
     def load(cls, model: str | Path | None = None, device: str = "cpu") -> Aligner:
@@ -134,21 +127,22 @@ class Aligner:
     ) -> Alignment:
         """As `align`, for a wave (samples,) at `rate` Hz."""
         marked = mark(lyrics)
-        tokens = [_token(word.text) for line in marked.lines for word in line.words]
-        sounds = [token.readings for token in tokens]
+        lines = [[_token(word.text) for word in line.words] for line in marked.lines]
+        sounds = [[token.readings for token in line] for line in lines]
         columns = {name: i for i, name in enumerate(self.model.symbols)}
         lattice(sounds, columns, 1)  # says what is wrong with the text before the long work
         log_probs = self.model.log_probs(audio.resample(torch.from_numpy(wave), rate), progress).cpu()
         voice = 1 - log_probs.exp()[:, [i for n, i in columns.items() if n in ("sil", "music")]].sum(1)
         if float(voice.max()) < HEARD:
             raise AlignmentError("no voice is heard in the sound")
-        graph = lattice(sounds, columns, self._least_frames(float(voice.sum()), sounds, len(log_probs)))
         scores = quantize(evidence(log_probs, self.model.symbols, self.decoding).numpy())
+        least = self._least_frames(float(voice.sum()), sounds, len(log_probs))
+        graph = lattice(sounds, columns, least, pause=scores.shape[1] - 1)
         visits = graph.visits(viterbi(scores, graph.graph))
-        return _Tree(tokens, visits, log_probs, voice, self.model.frame_seconds).timed(marked)
+        return _Tree([token for line in lines for token in line], visits, log_probs, voice, self.model.frame_seconds).timed(marked)
 
-    def _least_frames(self, voiced: float, sounds: Sequence[Readings], frames: int) -> int:
-        phones = sum(len(word[0]) for readings in sounds if readings for word in readings[0])
+    def _least_frames(self, voiced: float, sounds: Sequence[Sequence[Readings]], frames: int) -> int:
+        phones = sum(len(word[0]) for line in sounds for readings in line for words in readings[:1] for word in words)
         pace = voiced / max(phones, 1)
         least = min(max(int(self.decoding.pace * pace), self.decoding.shortest), self.decoding.longest)
         return max(1, min(least, frames // max(phones, 1)))
@@ -208,8 +202,8 @@ class _Tree:
         return [base(phone) for phones in self._spoken(token, visits) for phone in phones]
 
     def _phone(self, visit: Visit, name: str) -> Phone:
-        start, end = (max(0.0, (frame - EDGE) * self.frame) for frame in (visit.start, visit.end))
-        return Phone(name, round(start, 4), round(end, 4), self._fit(visit))
+        start, end = (round(frame * self.frame, 4) for frame in (visit.start, visit.end))
+        return Phone(name, start, end, self._fit(visit))
 
     def _fit(self, visit: Visit) -> float:
         """Mean probability of the phone among all phones while it lasts."""

@@ -1,5 +1,5 @@
 """From words to the graph of everything that may be heard: each reading of a token, each pronunciation of a word, and
-an optional rest after each word."""
+an optional rest after each word, which costs more within a line than between lines."""
 
 from __future__ import annotations
 
@@ -13,7 +13,7 @@ from .errors import LyricsError
 from .graph import Graph, GraphBuilder
 from .viterbi import Path
 
-REST = 0  # emission column of silence and music without a voice
+REST = 0  # emission column of silence and music without a voice, between lines
 Pronunciations = Sequence[Sequence[str]]  # of one spoken word, phones without stress
 Readings = Sequence[Sequence[Pronunciations]]  # of one token: alternatives, each of spoken words; none = no sound
 
@@ -64,8 +64,8 @@ class _Builder:
     """Adds rests, words and tokens to a graph; each takes and gives the states that the next one may follow, of which
     -1 stands for the beginning."""
 
-    def __init__(self, columns: Mapping[str, int], min_frames: int) -> None:
-        self.columns, self.min_frames = columns, min_frames
+    def __init__(self, columns: Mapping[str, int], min_frames: int, pause: int) -> None:
+        self.columns, self.min_frames, self.pause = columns, min_frames, pause
         self.graph = GraphBuilder()
         self.origin: list[tuple[int, int, int, int]] = []
 
@@ -74,8 +74,8 @@ class _Builder:
         arcs = [(source, 0) for source in before if source >= 0]
         return self.graph.state(column, least, arcs, initial=0 if -1 in before else None)
 
-    def rest(self, before: list[int]) -> list[int]:
-        return [*before, self.state(REST, 1, before, (-1, -1, -1, -1))]
+    def rest(self, column: int, before: list[int]) -> list[int]:
+        return [*before, self.state(column, 1, before, (-1, -1, -1, -1))]
 
     def word(self, pronunciations: Pronunciations, before: list[int], where: tuple[int, int, int]) -> list[int]:
         """All pronunciations side by side."""
@@ -93,29 +93,36 @@ class _Builder:
         for number, words in enumerate(readings):
             last = before
             for at, pronunciations in enumerate(words):
-                last = self.word(pronunciations, last if at == 0 else self.rest(last), (index, number, at))
+                last = self.word(pronunciations, last if at == 0 else self.rest(self.pause, last), (index, number, at))
             exits += last
         return exits
 
 
-def lattice(tokens: Sequence[Readings], columns: Mapping[str, int], min_frames: int) -> Lattice:
-    """The graph of these tokens, said one after the other.
+def lattice(
+    lines: Sequence[Sequence[Readings]], columns: Mapping[str, int], min_frames: int, pause: int = REST
+) -> Lattice:
+    """The graph of these lines, said one after the other.
 
     Args:
-        tokens: readings of each token.
+        lines: the readings of each token of each line; tokens are numbered through.
         columns: emission column of each phone.
         min_frames: least number of frames of a phone.
+        pause: emission column of rests within a line.
 
     Raises:
         LyricsError: no token makes a sound.
     """
-    if not any(tokens):
+    if not any(readings for line in lines for readings in line):
         raise LyricsError("the lyrics hold nothing that could be sung or spoken")
-    builder = _Builder(columns, min_frames)
-    exits = builder.rest([-1])
-    for index, readings in enumerate(tokens):
-        if readings:
-            exits = builder.rest(builder.token(index, readings, exits))
+    builder = _Builder(columns, min_frames, pause)
+    exits = builder.rest(REST, [-1])
+    index = 0
+    for line in lines:
+        sounding = [(index + i, readings) for i, readings in enumerate(line) if readings]
+        for number, readings in sounding:
+            last = number == sounding[-1][0]
+            exits = builder.rest(REST if last else pause, builder.token(number, readings, exits))
+        index += len(line)
     for state in exits:
         builder.graph.end(state)
     return Lattice(builder.graph.build(), np.array(builder.origin, np.int32))

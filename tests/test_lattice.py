@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import itertools
+
 import numpy as np
 import pytest
 from hypothesis import given
@@ -27,7 +29,7 @@ def said(frames: str) -> np.ndarray[tuple[int, int], np.dtype[np.int32]]:
 
 
 def heard(readings: list[Readings], frames: str, min_frames: int = 1) -> list[tuple[int, int, int, int]]:
-    found = lattice(readings, COLUMNS, min_frames)
+    found = lattice([readings], COLUMNS, min_frames)
     return [(v.token, v.variant, v.start, v.end) for v in found.visits(viterbi_slow(said(frames), found.graph))]
 
 
@@ -39,7 +41,7 @@ def test_the_pronunciation_that_was_said_wins() -> None:
 
 def test_the_reading_that_was_said_wins() -> None:
     number: Readings = [[[["A"]], [["B"]]], [[["C"]]]]
-    found = lattice([number], COLUMNS, 1)
+    found = lattice([[number]], COLUMNS, 1)
     visits = found.visits(viterbi_slow(said("..CC"), found.graph))
     assert [(v.reading, v.start, v.end) for v in visits] == [(1, 2, 4)]
 
@@ -50,18 +52,24 @@ def test_rests_are_taken_where_they_are_and_only_there() -> None:
     assert heard(two, ".A..B.") == [(0, 0, 1, 2), (1, 0, 4, 5)]
 
 
+def test_a_rest_within_a_line_has_a_column_of_its_own() -> None:
+    found = lattice([[SAY_A, SAY_B], [SAY_A]], COLUMNS, 1, pause=3)
+    rests = [int(s) for s, o in zip(found.graph.symbols, found.origin, strict=True) if o[0] < 0]
+    assert rests == [0, 3, 0, 0]
+
+
 def test_a_token_without_sound_is_passed_over() -> None:
     assert heard([SAY_A, [], SAY_B], "AB") == [(0, 0, 0, 1), (2, 0, 1, 2)]
 
 
 def test_lyrics_without_any_sound_are_refused() -> None:
     with pytest.raises(LyricsError, match="nothing that could be sung"):
-        lattice([[], []], COLUMNS, 1)
+        lattice([[[], []], []], COLUMNS, 1)
 
 
 @given(tokens=tokens, min_frames=st.integers(1, 3))
 def test_every_path_says_one_reading_of_each_token_in_order(tokens: list[Readings], min_frames: int) -> None:
-    found = lattice(tokens, COLUMNS, min_frames)
+    found = lattice([tokens[:1], tokens[1:]], COLUMNS, min_frames)
     noise = np.random.default_rng(0).integers(-3000, 0, (found.graph.frames_needed + 9, 4)).astype(np.int32)
     path = viterbi_slow(noise, found.graph)
     check_visits(found, path, tokens, min_frames)
@@ -79,4 +87,4 @@ def check_visits(found: Lattice, path: Path, tokens: list[Readings], min_frames:
         expected = [phone for at, word in enumerate(reading) for phone in word[chosen[at]]]
         assert [names[v.column] for v in mine] == expected
     assert all(v.end - v.start >= min_frames for v in visits)
-    assert all(a.end <= b.start for a, b in zip(visits, visits[1:], strict=False))
+    assert all(a.end <= b.start for a, b in itertools.pairwise(visits))

@@ -41,6 +41,7 @@ class Plan:
         steps: of the whole run; the learning rate falls over the last `decay` of them.
         crops: a batch, of CROP_FRAMES each.
         realign: steps at which voices without times are labelled again.
+        start: checkpoint, relative to the data folder, whose weights to begin with.
         model: sizes of the network.
         recipe: augmentation.
     """
@@ -58,6 +59,7 @@ class Plan:
     smoothing: float = 0.05
     realign: tuple[int, ...] = ()
     measure_every: int = 2000
+    start: str = ""
     model: CnnConfig = field(default_factory=CnnConfig)
     recipe: Recipe = field(default_factory=Recipe)
 
@@ -96,6 +98,9 @@ class Trainer:
         self.held_out = HeldOut(kept, music_power(music[-HELD_OUT_MUSIC:], device), device)
         self.untimed = [i for i, u in enumerate(self.corpus.utterances) if u.labels is None]
         self.model = CnnCtc(plan.model).to(device)
+        if plan.start:
+            begun = acoustic.build(acoustic.read(data / plan.start), plan.start)
+            self.model.load_state_dict(begun.state_dict())
         self.average = copy.deepcopy(self.model).eval().requires_grad_(requires_grad=False)
         self.optimiser = torch.optim.AdamW(
             self.model.parameters(), plan.learning_rate, (0.9, 0.98), weight_decay=plan.weight_decay, fused=True
@@ -140,7 +145,7 @@ class Trainer:
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimiser.step()
-        keep = min(self.plan.average, (1 + self.step) / (10 + self.step))
+        keep = min(self.plan.average, (1 + self.step) / (10 + self.step))  # the first steps are not worth much
         update = get_ema_multi_avg_fn(keep)
         update(list(self.average.parameters()), [w.detach() for w in self.model.parameters()], self.step)
         return loss.detach()

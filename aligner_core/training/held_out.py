@@ -71,7 +71,7 @@ def _edges(name: str, group: Sequence[Utterance], log_probs: Sequence[Tensor], m
     for utterance, visits in zip(group, best_visits(group, log_probs, min_frames), strict=True):
         found: dict[int, float] = {}
         for visit in visits:
-            found.setdefault(visit.token, (visit.start - 0.5) * FRAME_SECONDS)
+            found.setdefault(visit.token, visit.start * FRAME_SECONDS)
         errors += [found.get(i, np.inf) - start for i, start in enumerate(utterance.starts)]
     size = np.abs(np.array(errors or [np.inf]))
     shares = {f"{name}/within_{ms}": float((size <= ms / 1000).mean()) for ms in (25, 50, 100, 300)}

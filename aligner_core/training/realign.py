@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
+from functools import cache
 
 import torch
 from torch import Tensor
@@ -14,7 +15,7 @@ from aligner_core.lattice import Lattice, Visit, lattice
 from aligner_core.viterbi import viterbi_batch
 from aligner_core.viterbi_torch import quantize
 
-from .data import Corpus, Utterance
+from .data import Corpus, Pronunciations, Utterance
 
 COLUMNS = {name: i for i, name in enumerate(SYMBOLS)}
 GROUP = 128  # utterances to a launch
@@ -51,8 +52,14 @@ def best_visits(
 
 
 def _fitting(utterance: Utterance, frames: int, min_frames: int) -> Lattice | None:
-    found = lattice([((word,),) for word in utterance.words] or [()], COLUMNS, min_frames)
-    return found if found.graph.frames_needed <= frames else None
+    found, needed = _lattice(utterance.words, min_frames)
+    return found if needed <= frames else None
+
+
+@cache
+def _lattice(words: tuple[Pronunciations, ...], min_frames: int) -> tuple[Lattice, int]:
+    found = lattice([[((word,),) for word in words]], COLUMNS, min_frames)
+    return found, found.graph.frames_needed
 
 
 def visit_labels(visits: Sequence[Visit], frames: int) -> Tensor:
