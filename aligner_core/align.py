@@ -139,10 +139,12 @@ class Aligner:
         least = self._least_frames(float(voice.sum()), sounds, len(log_probs))
         graph = lattice(sounds, columns, least, pause=scores.shape[1] - 1)
         visits = graph.visits(viterbi(scores, graph.graph))
-        return _Tree([token for line in lines for token in line], visits, log_probs, voice, self.model.frame_seconds).timed(marked)
+        tokens = [token for line in lines for token in line]
+        return _Tree(tokens, visits, log_probs, voice, self.model.frame_seconds).timed(marked)
 
-    def _least_frames(self, voiced: float, sounds: Sequence[Sequence[Readings]], frames: int) -> int:
-        phones = sum(len(word[0]) for line in sounds for readings in line for words in readings[:1] for word in words)
+    def _least_frames(self, voiced: float, lines: Sequence[Sequence[Readings]], frames: int) -> int:
+        first = [word[0] for line in lines for readings in line for words in readings[:1] for word in words]
+        phones = sum(len(pronunciation) for pronunciation in first)
         pace = voiced / max(phones, 1)
         least = min(max(int(self.decoding.pace * pace), self.decoding.shortest), self.decoding.longest)
         return max(1, min(least, frames // max(phones, 1)))

@@ -24,7 +24,10 @@ VOWEL_HERTZ = {"IY": 3000.0, "AA": 900.0}
 WORDS = {"ee": "IY", "ah": "AA"}
 
 
-def write_pack(path: Path, rows: list[dict[str, object]], waves: list[np.ndarray[tuple[int], np.dtype[np.float32]]]) -> None:
+Wave = np.ndarray[tuple[int], np.dtype[np.float32]]
+
+
+def write_pack(path: Path, rows: list[dict[str, object]], waves: list[Wave]) -> None:
     with zipfile.ZipFile(path, "w") as pack:
         for row, wave in zip(rows, waves, strict=True):
             sound = io.BytesIO()
@@ -33,7 +36,7 @@ def write_pack(path: Path, rows: list[dict[str, object]], waves: list[np.ndarray
         pack.writestr("manifest.jsonl", "\n".join(json.dumps(row) for row in rows))
 
 
-def utterance(number: int, *, timed: bool) -> tuple[dict[str, object], np.ndarray[tuple[int], np.dtype[np.float32]]]:
+def utterance(number: int, *, timed: bool) -> tuple[dict[str, object], Wave]:
     """Two vowels, each a tone of its own, with silence around."""
     random = np.random.default_rng(number)
     words = [list(WORDS)[i] for i in random.integers(0, 2, 2)]
@@ -65,7 +68,8 @@ def corpus_of(folder: Path, name: str) -> Corpus:
 
 
 def test_labels_follow_the_segments_and_short_gaps_go_to_their_neighbours() -> None:
-    segments = [[-1, "sil", 0, 0.1], [0, "AA", 0.1, 0.2], [-1, "sp", 0.2, 0.22], [1, "B", 0.22, 0.3], [1, "spn", 0.3, 0.35]]
+    segments = [[-1, "sil", 0, 0.1], [0, "AA", 0.1, 0.2], [-1, "sp", 0.2, 0.22], [1, "B", 0.22, 0.3]]
+    segments.append([1, "spn", 0.3, 0.35])
     labels = frame_labels(segments, 40)
     a, b = SYMBOLS.index("AA"), SYMBOLS.index("B")
     assert labels.tolist() == [0] * 10 + [a] * 11 + [b] * 9 + [IGNORE] * 5 + [0] * 5
