@@ -3,7 +3,7 @@ PYTHON ?= python3
 VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
-SONG := $(firstword $(wildcard examples/amazing-grace.mp3 examples/amazing-grace.ogg))
+SONG := examples/amazing-grace.mp3
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint bench clean
@@ -18,9 +18,10 @@ help:
 
 demo: $(VENV)/.installed
 	@mkdir -p demo-out
-	@$(BIN)/karalign align $(SONG) examples/amazing-grace.txt --level syllable \
-	  -o demo-out/amazing-grace.lrc -o demo-out/amazing-grace.ass -o demo-out/amazing-grace.srt -o demo-out/amazing-grace.json
-	@echo; cat demo-out/amazing-grace.lrc
+	@$(BIN)/karalign align $(SONG) examples/amazing-grace.txt $(foreach kind,lrc ass srt json,-o demo-out/amazing-grace.$(kind))
+	@echo && cat demo-out/amazing-grace.lrc && echo
+	@echo "Against the times that the song was made from:"
+	@$(BIN)/karalign score examples/amazing-grace.truth.json demo-out/amazing-grace.json
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -q

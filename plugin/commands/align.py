@@ -123,7 +123,8 @@ def _names(audio: str, lyrics: str) -> Iterator[None]:
 @contextmanager
 def _hushed() -> Iterator[None]:
     """Nothing on standard error from C libraries: mpg123 talks of damage there, in its own words, past any handler."""
-    kept, nowhere = os.dup(2), os.open(os.devnull, os.O_WRONLY)
+    nowhere = os.open(os.devnull, os.O_WRONLY)  # gets the number 2 where standard error is closed
+    kept = os.dup(2)
     try:
         os.dup2(nowhere, 2)
         yield
