@@ -129,9 +129,16 @@ def test_a_link_stays_a_link_and_its_target_is_written(tmp_path: Path) -> None:
         assert (tmp_path / "there" / "a.lrc").read_bytes() == data
 
 
-def test_a_device_is_written_to_and_not_replaced() -> None:
-    write_atomic("/dev/null", b"la")
-    assert stat.S_ISCHR(Path("/dev/null").stat().st_mode)
+def test_what_is_no_plain_file_is_written_to_and_not_replaced(tmp_path: Path) -> None:
+    pipe = tmp_path / "pipe"  # and not a real device: where the promise is broken, root would lose it
+    os.mkfifo(pipe)
+    reader = os.open(pipe, os.O_RDONLY | os.O_NONBLOCK)
+    try:
+        write_atomic(pipe, b"la")
+        assert os.read(reader, 10) == b"la"
+    finally:
+        os.close(reader)
+    assert stat.S_ISFIFO(pipe.stat().st_mode)
 
 
 def test_a_full_disk_leaves_the_old_file_and_nothing_else(tmp_path: Path) -> None:
