@@ -1,4 +1,4 @@
-"""The sounds of English, and how a word sounds: written down, derived from a word that is, or guessed by its letters."""
+"""The sounds of English, and how a word sounds: written down, derived from a word that is, or guessed from letters."""
 
 from __future__ import annotations
 
