@@ -390,7 +390,7 @@ def test_doctor_names_every_requirement_with_its_version(karalign: Karalign) -> 
     checks = {check["name"]: check for check in json.loads(karalign("doctor", "--json").out)}
     assert checks["torch"]["ok"]
     assert checks["soundfile"]["seen"] == soundfile.__version__
-    assert {"Python", "karalign", "ffmpeg", "model", "temporary files", "click"} <= set(checks)
+    assert {"Python", "karalign", "click", "ffmpeg", "acoustic model", "letter model", "compiled code"} <= set(checks)
 
 
 def test_doctor_fails_where_something_essential_is_missing(karalign: Karalign, monkeypatch: pytest.MonkeyPatch) -> None:

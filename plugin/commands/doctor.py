@@ -49,7 +49,8 @@ def examine(deep: bool) -> Iterator[Check]:
     yield _python()
     yield from _packages()
     yield _ffmpeg()
-    yield _model()
+    yield _model("acoustic model", "cnn.pt")
+    yield _model("letter model", "letters.npz")
     yield from _folders()
     if deep:
         yield _cuda()
@@ -104,14 +105,14 @@ def _ffmpeg() -> Check:
         return Check("ffmpeg", False, str(error).splitlines()[0], hint, essential=False)
 
 
-def _model() -> Check:
+def _model(name: str, file: str) -> Check:
     from aligner_core.weights import weights_path
 
     try:
-        path = weights_path("cnn.pt")
+        path = weights_path(file)
     except AlignerError as error:
-        return Check("model", False, str(error))
-    return Check("model", True, f"{path}, {path.stat().st_size / 2**20:.1f} MiB, checksum right")
+        return Check(name, False, str(error))
+    return Check(name, True, f"{path}, {path.stat().st_size / 2**20:.1f} MiB, checksum right")
 
 
 def _folders() -> Iterator[Check]:
