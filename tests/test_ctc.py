@@ -105,6 +105,14 @@ def test_impossible_symbols_leave_finite_gradients() -> None:
     assert bool(slope.isfinite().all())
 
 
+def test_a_path_over_an_impossible_symbol_is_impossible() -> None:
+    x = torch.zeros(3, 1, 3)
+    x[:, 0, 1] = float("-inf")
+    arguments = (torch.tensor([[1]]), torch.tensor([3]), torch.tensor([1]))
+    assert float(ctc_loss(x, *arguments)) == float("inf")
+    assert float(ctc_loss(x, *arguments, zero_infinity=True)) == 0
+
+
 def test_padding_changes_nothing() -> None:
     logits, (targets, input_lengths, target_lengths) = batch(3)
     alone = [
