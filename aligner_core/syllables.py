@@ -193,7 +193,7 @@ def _first_letter(letters: str, place: Sequence[int], phone: int) -> int:
         return letter + 1
     while letter - 1 > before and re.match("kn|wr|(?<=[aeioux])h[aeiouy]", letters[letter - 1 :]):
         letter -= 1
-    if before + 1 < letter and letters[before] == letters[before + 1]:  # "mil|lion"
+    if before + 1 < letter and re.match(r"([^aeiou])\1", letters[before:]):  # "mil|lion"
         return before + 1
     is_double = letters[letter : letter + 1] == letters[letter + 1 : letter + 2] and letter + 1 not in place
     return letter + 1 if is_double else letter
