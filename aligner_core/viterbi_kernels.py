@@ -35,10 +35,22 @@ Longs = NDArray[np.int64]
 P = ParamSpec("P")
 R = TypeVar("R")
 
+_UNWRAPPED: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
 
-def compiled(function: Callable[P, R]) -> Callable[P, R]:
-    """Compiled by numba when first called, and from then on read from its cache; integers only, so always exact."""
-    fast: Callable[P, R] = numba.njit(cache=True, nogil=True)(function)
+
+def _compiled(function: Callable[P, R]) -> Callable[P, R]:
+    """An entry: compiled by numba when first called, and from then on read from its cache. Integers only: exact."""
+    fast: Callable[P, R]
+    try:
+        fast = numba.njit(cache=True, nogil=True)(function)
+    except RuntimeError:  # no folder that the cache could be in: compiled anew each time
+        fast = numba.njit(nogil=True)(function)
+    return fast
+
+
+def _part(function: Callable[P, R]) -> Callable[P, R]:
+    """A part of an entry, compiled and cached with it; Python cannot call it, which saves half the compiler's time."""
+    fast: Callable[P, R] = numba.njit(**_UNWRAPPED)(function)
     return fast
 
 
@@ -60,7 +72,13 @@ class Net(NamedTuple):
     width: int  # number of slots
 
 
-@compiled
+@_part
+def _copy(source: Longs, target: Longs) -> None:
+    for i in range(len(source)):  # an assignment of slices would compile the text of its error message
+        target[i] = source[i]
+
+
+@_part
 def _running_sums(emissions: NDArray[np.int32], symbol: int, start: int, sums: Longs) -> None:
     """sums[i] = emissions of the symbol in i frames from `start` on; there is nothing outside the sound."""
     total = 0
@@ -70,7 +88,7 @@ def _running_sums(emissions: NDArray[np.int32], symbol: int, start: int, sums: L
             total += emissions[start + i, symbol]
 
 
-@compiled
+@_part
 def _interleave(plain: Longs, rows: int, woven: Longs) -> None:
     """woven[r * LANES + k] = plain[k * rows + r]: the parts of a block side by side."""
     for r in range(len(woven) // LANES):
@@ -78,26 +96,26 @@ def _interleave(plain: Longs, rows: int, woven: Longs) -> None:
             woven[r * LANES + k] = plain[k * rows + r]
 
 
-@compiled
+@_part
 def _enter(gains: Longs, before: Longs, cost: int) -> None:
     for i in range(len(gains)):
         gains[i] = max(gains[i], before[i] + cost)
 
 
-@compiled
+@_part
 def _rise(q: Longs, before: Longs, sums: Longs, cost: int) -> None:
     for i in range(len(q) - LANES):
         q[i + LANES] = max(q[i], before[i] + cost - sums[i])
 
 
-@compiled
+@_part
 def _settle(q: Longs, column: Longs, sums: Longs) -> None:
     for i in range(len(q) - LANES):
         q[i + LANES] = max(q[i + LANES], q[i])
         column[i] = q[i + LANES] + sums[i]
 
 
-@compiled
+@_part
 def _fill(net: Net, s: int, begin: int, columns: Longs, sums: Longs, gains: Longs, q: Longs, best: int) -> None:
     """V of state s in the block from frame `begin`; `best` is q before the block. All woven."""
     n, depth, own = net.frames[s], net.depth, sums[net.columns[s]]
@@ -121,7 +139,7 @@ def _fill(net: Net, s: int, begin: int, columns: Longs, sums: Longs, gains: Long
     _settle(q, columns[net.slots[s], depth * LANES :], own[(depth + 1) * LANES :])
 
 
-@compiled
+@_part
 def _sweep(net: Net, begin: int, end: int, columns: Longs, sums: Longs, gains: Longs, q: Longs, carry: Longs) -> None:
     """One block of frames, all states; `carry` has the frames of V before it and then those before `end`."""
     depth, rows, stop = net.depth, len(gains) // LANES, len(net.slots)
@@ -142,7 +160,7 @@ def _sweep(net: Net, begin: int, end: int, columns: Longs, sums: Longs, gains: L
             kept[i] = column[(depth + t % rows) * LANES + t // rows] if t >= 0 else kept[size + t]
 
 
-@compiled
+@_compiled
 def forward(
     emissions: NDArray[np.int32], used: Longs, net: Net, block: int, inner: int, bounds: Longs, checkpoints: Longs
 ) -> Any:
@@ -156,7 +174,7 @@ def forward(
     carry = np.full(net.rows[-1], UNREACHABLE, np.int64)
     for b in range(len(bounds) - 1):
         low, high = bounds[b, 0], bounds[b, 1]
-        checkpoints[bounds[b, 2] : bounds[b + 1, 2]] = carry[net.rows[low] : net.rows[high]]
+        _copy(carry[net.rows[low] : net.rows[high]], checkpoints[bounds[b, 2] :])
         stop = min((b + 1) * block, total)
         for begin in range(b * block, stop, rows * LANES):
             for c in range(len(used)):
@@ -171,14 +189,14 @@ def forward(
     return state, best
 
 
-@compiled
+@_part
 def _choose(gains: Longs, choice: NDArray[np.uint8], before: Longs, cost: int, arc: int) -> None:
     for i in range(len(gains)):
         if before[i] + cost > gains[i]:
             gains[i], choice[i] = before[i] + cost, arc
 
 
-@compiled
+@_part
 def _decide(column: Longs, gains: Longs, choice: NDArray[np.uint8], entry: Longs, sums: Longs, best: int) -> None:
     for i in range(len(column)):
         if gains[i] - entry[i] > best:
@@ -188,7 +206,7 @@ def _decide(column: Longs, gains: Longs, choice: NDArray[np.uint8], entry: Longs
         column[i] = best + sums[i]
 
 
-@compiled
+@_part
 def _trace_state(
     net: Net, s: int, begin: int, columns: Longs, sums: Longs, gains: Longs, choice: NDArray[np.uint8]
 ) -> None:
@@ -205,7 +223,7 @@ def _trace_state(
     _decide(column[depth : depth + size], gains, choice, own[depth - n + 1 :], own[depth + 1 :], best)
 
 
-@compiled
+@_part
 def _cone(net: Net, state: int, frames: int, rest: Longs) -> int:
     """rest[s] = least frames from s to `state`, for states that can be inside the last `frames`; the lowest of them."""
     rest[:] = FAR
@@ -221,7 +239,7 @@ def _cone(net: Net, state: int, frames: int, rest: Longs) -> int:
     return lowest
 
 
-@compiled
+@_part
 def _recompute(
     net: Net, begin: int, end: int, states: Any, rest: Longs, kept: Any, places: Longs, columns: Longs, sums: Longs
 ) -> Any:
@@ -241,13 +259,13 @@ def _recompute(
         front[:] = UNREACHABLE
         if kept[0] <= s < kept[1]:
             low, high = net.rows[s] - net.rows[kept[0]], net.rows[s + 1] - net.rows[kept[0]]
-            front[depth + low - high :] = kept[2][low:high]
+            _copy(kept[2][low:high], front[depth + low - high :])
         cells = choice[places[s] + begin : places[s] + max(begin, end - rest[s])]
         _trace_state(net, s, begin, columns, sums, gains, cells)
     return choice
 
 
-@compiled
+@_compiled
 def backward(
     emissions: NDArray[np.int32], used: Longs, net: Net, block: int, bounds: Longs, checkpoints: Longs, state: int
 ) -> Any:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import subprocess
 import sys
 from typing import Any
@@ -67,6 +68,16 @@ def test_input_that_does_not_fit_is_told(find: Any, shape: tuple[int, ...], mess
 def test_a_batch_that_does_not_fit_is_told(lengths: list[int], count: int, message: str) -> None:
     with pytest.raises(AlignmentError, match=message):
         viterbi_batch(torch.zeros(2, 9, 3, dtype=torch.int32), lengths, [Graph.chain([0, 1, 2], 3)] * count)
+
+
+def test_nowhere_to_keep_compiled_code_is_no_hindrance() -> None:
+    code = (
+        "import numpy as np; from aligner_core.graph import Graph; from aligner_core.viterbi import viterbi;"
+        "print(viterbi(np.zeros((3, 1), np.int32), Graph.chain([0, 0])).starts)"
+    )
+    environment = os.environ | {"NUMBA_CACHE_DIR": "", "NUMBA_CACHE_LOCATOR_CLASSES": "UserProvidedCacheLocator"}
+    run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True, env=environment)
+    assert run.stdout.strip() == "[0 1]"
 
 
 def test_importing_loads_neither_numba_nor_torch() -> None:
