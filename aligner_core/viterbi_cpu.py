@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -10,7 +11,7 @@ from numpy.typing import NDArray
 
 from .graph import NEVER, Graph
 from .viterbi import Path
-from .viterbi_kernels import FAR, Longs, Net, backward, compiled, forward
+from .viterbi_kernels import FAR, Longs, Net, backward, forward
 
 INNER = 1024  # frames a column covers in the first pass: a few columns fit the first-level cache, all sums the second
 
@@ -21,7 +22,7 @@ def best_path(emissions: NDArray[np.int32], graph: Graph, block: int | None) -> 
     used = _longs(symbols)
     net = _lay_out(graph, columns, len(emissions))
     block = block or _balanced_block(net, len(emissions), graph.frames_needed)
-    bounds = _bounds(net.first, net.last, net.rows, len(emissions), block, net.depth)
+    bounds = _bounds(net, len(emissions), block)
     checkpoints = np.empty(int(bounds[-1, 2]), np.int64)
     state, score = forward(emissions, used, net, block, INNER, bounds, checkpoints)
     visits = backward(emissions, used, net, block, bounds, checkpoints, state)
@@ -30,23 +31,21 @@ def best_path(emissions: NDArray[np.int32], graph: Graph, block: int | None) -> 
 
 
 def _lay_out(graph: Graph, columns: NDArray[np.intp], total: int) -> Net:
-    frames, offsets, sources = _longs(graph.min_frames), _longs(graph.offsets), _longs(graph.sources)
-    initial, final = _longs(graph.initial), _longs(graph.final)
-    first, last = _reachable(frames, offsets, sources, initial, final, total)
-    slots, rows = _places(frames, offsets, sources)
+    first, last = _reachable(graph, total)
+    slots, rows = _places(graph)
     return Net(
         columns=_longs(columns),
-        frames=frames,
-        offsets=offsets,
-        sources=sources,
+        frames=_longs(graph.min_frames),
+        offsets=_longs(graph.offsets),
+        sources=_longs(graph.sources),
         costs=_longs(graph.costs),
-        initial=initial,
-        final=final,
+        initial=_longs(graph.initial),
+        final=_longs(graph.final),
         first=first,
         last=last,
         slots=slots,
         rows=rows,
-        depth=int(frames.max()),
+        depth=int(graph.min_frames.max()),
         width=int(slots.max()) + 1,
     )
 
@@ -66,66 +65,49 @@ def _balanced_block(net: Net, total: int, needed: int) -> int:
     return max(64, min(int(block), total))
 
 
-@compiled
-def _reachable(frames: Longs, offsets: Longs, sources: Longs, initial: Longs, final: Longs, total: int) -> Any:
+def _reachable(graph: Graph, total: int) -> tuple[Longs, Longs]:
     """The first and the last frame in which each state can be, complete, on a path from start to end."""
-    states = len(frames)
-    first = np.full(states, FAR, np.int64)
-    rest = np.full(states, FAR, np.int64)
-    for s in range(states):
-        if initial[s] != NEVER:
+    first, rest = [FAR] * len(graph), [FAR] * len(graph)
+    frames, sources = graph.min_frames.tolist(), _sources(graph)
+    for s, starts in enumerate((graph.initial != NEVER).tolist()):
+        first[s] = frames[s] + min((first[p] for p in sources[s]), default=FAR)
+        if starts:
             first[s] = frames[s] - 1
-        for a in range(offsets[s], offsets[s + 1]):
-            first[s] = min(first[s], first[sources[a]] + frames[s])
-    for s in range(states - 1, -1, -1):
-        if final[s] != NEVER:
-            rest[s] = 0
-        for a in range(offsets[s], offsets[s + 1]):
-            rest[sources[a]] = min(rest[sources[a]], rest[s] + frames[s])
-    return first, total - 1 - rest
+    for s in np.flatnonzero(graph.final != NEVER).tolist():
+        rest[s] = 0
+    for s in range(len(graph) - 1, -1, -1):
+        for p in sources[s]:
+            rest[p] = min(rest[p], rest[s] + frames[s])
+    return np.array(first, np.int64), total - 1 - np.array(rest, np.int64)
 
 
-@compiled
-def _places(frames: Longs, offsets: Longs, sources: Longs) -> Any:
+def _places(graph: Graph) -> tuple[Longs, Longs]:
     """A slot for each state's column, free again after its last reader, and the offsets of its checkpoint rows."""
-    states = len(frames)
-    reader = np.arange(states)
-    rows = np.ones(states + 1, np.int64)
-    for s in range(states):
-        for a in range(offsets[s], offsets[s + 1]):
-            reader[sources[a]] = s
-            rows[sources[a] + 1] = max(rows[sources[a] + 1], frames[s])
-    rows[0] = 0
-    slots = np.empty(states, np.int64)
-    free = np.arange(states)[::-1].copy()
-    top = states
-    for s in range(states):
-        top -= 1
-        slots[s] = free[top]
-        for a in range(offsets[s], offsets[s + 1]):
-            p = sources[a]
-            if reader[p] == s:
-                free[top] = slots[p]
-                top += 1
-                reader[p] = -1
-        if reader[s] == s:
-            free[top] = slots[s]
-            top += 1
-    return slots, np.cumsum(rows)
+    frames, sources = graph.min_frames.tolist(), _sources(graph)
+    reader, rows = list(range(len(graph))), [1] * len(graph)
+    for s, before in enumerate(sources):
+        for p in before:
+            reader[p], rows[p] = s, max(rows[p], frames[s])
+    slots: list[int] = []
+    free: list[int] = []
+    for s, before in enumerate(sources):
+        slots.append(free.pop() if free else max(slots, default=-1) + 1)
+        free += [slots[p] for p in {*before, s} if reader[p] == s]
+    return np.array(slots, np.int64), np.cumsum([0, *rows], dtype=np.int64)
 
 
-@compiled
-def _bounds(first: Longs, last: Longs, rows: Longs, total: int, block: int, depth: int) -> Any:
+def _sources(graph: Graph) -> list[list[int]]:
+    offsets, sources = graph.offsets.tolist(), graph.sources.tolist()
+    return [sources[begin:end] for begin, end in pairwise(offsets)]
+
+
+def _bounds(net: Net, total: int, block: int) -> Longs:
     """(checkpoints + 1, 3): first state, state after the last, and offset of each checkpoint's rows."""
-    count = (total + block - 1) // block
-    bounds = np.zeros((count + 1, 3), np.int64)
-    for b in range(count):
-        t = b * block
-        low, high = len(first), 0
-        for s in range(len(first)):
-            if first[s] < t and last[s] >= t - depth:
-                low, high = min(low, s), s + 1
-        low = min(low, high)
-        bounds[b, 0], bounds[b, 1] = low, high
-        bounds[b + 1, 2] = bounds[b, 2] + rows[high] - rows[low]
-    return bounds
+    bounds = []
+    offset = 0
+    for t in range(0, total, block):
+        alive = np.flatnonzero((net.first < t) & (net.last >= t - net.depth))
+        low, high = (int(alive[0]), int(alive[-1]) + 1) if len(alive) else (0, 0)
+        bounds.append((low, high, offset))
+        offset += int(net.rows[high] - net.rows[low])
+    return np.array([*bounds, (0, 0, offset)], np.int64)
