@@ -3,11 +3,12 @@
 from __future__ import annotations
 
 import errno
+import gc
 import importlib
 import signal
 import sys
 import warnings
-from typing import Any, NoReturn
+from typing import Any
 
 import click
 
@@ -74,9 +75,11 @@ def cli() -> None:
     """
 
 
-def main() -> NoReturn:
+def main() -> None:
     """Entry point of the `karalign` script."""
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # they speak to programmers, and errors are told in one line
-    cli(prog_name="karalign")
-    raise SystemExit(0)  # click has exited before; this tells so to the type checker
+    try:
+        cli(prog_name="karalign")
+    finally:
+        gc.freeze()  # else Python looks at every object of PyTorch once more before it ends: half a second

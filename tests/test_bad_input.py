@@ -347,3 +347,11 @@ def test_names_that_trip_programs_work(
     got = karalign("align", "--model", model, "-o", f"{name}.lrc", "--", f"{name}.m4a", f"{name}.txt")
     assert got.code == 0, got.err
     assert load(f"{name}.lrc").lines[-1].text == "amazing grace"
+
+
+@pytest.mark.skipif(sys.platform == "win32", reason="needs a shell that closes descriptors")
+def test_a_closed_standard_error_does_no_harm(song: Path, lyrics: Path, out: Path, model: Path) -> None:
+    run = [sys.executable, "-c", "from plugin.cli import main; main()"]
+    run += ["align", str(song), str(lyrics), "--model", str(model), "-o", str(out)]
+    assert subprocess.run(["sh", "-c", '"$@" 2>&-', "sh", *run], check=False).returncode == 0
+    assert len(load(out).words) == 6

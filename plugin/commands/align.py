@@ -75,7 +75,7 @@ def command(
     targets = resolve(outputs, format_name, options, [audio, lyrics], clobber=not no_clobber)
     text = load(lyrics)
     say(f"{lyrics} read: {len(text.lines)} lines")
-    with _progress(not quiet and not verbose and sys.stderr.isatty()) as progress, _names(audio, lyrics):
+    with _progress(not quiet and not verbose and _on_terminal()) as progress, _names(audio, lyrics):
         alignment, length = _align(audio, text, model, device, progress, say)
     for target in targets:
         target.write(alignment)
@@ -140,6 +140,10 @@ def _chosen(device: str) -> str:
     import torch
 
     return "cuda" if torch.cuda.is_available() else "cpu"
+
+
+def _on_terminal() -> bool:
+    return sys.stderr is not None and sys.stderr.isatty()  # None: it was closed by whoever started this
 
 
 @contextmanager
