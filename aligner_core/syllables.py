@@ -8,7 +8,6 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from .letters import graphone_costs
 from .phones import PHONES, VOWELS, base
 from .text import fold
 
@@ -218,6 +217,8 @@ def _stays(letters: str, phones: Sounds, sounds: tuple[int, int], spelling: tupl
 
 def _places(letters: str, phones: Sounds) -> list[int]:
     """For each phone the letter that stands for it, by the cheapest way to spell them all."""
+    from .letters import graphone_costs  # brings numpy
+
     costs = graphone_costs()
     bare = tuple(map(base, phones))
     least = [[math.inf] * (len(bare) + 1) for _ in range(len(letters) + 1)]

@@ -141,7 +141,7 @@ def _is_bare_heading(line: str, heads: bool) -> bool:
     counts = [word for word in words if _COUNT.fullmatch(word.strip("()"))]
     if len(named) != 1 or len(words) > 3 or not set(words) <= {*_SECTIONS, *_BESIDES, *counts}:
         return False
-    return heads or (bool(counts) and words[0] == named[0])
+    return heads or (bool(counts) and words[0] in (named[0], "repeat"))
 
 
 def _names_section(inside: str) -> bool:
