@@ -57,6 +57,18 @@ def karalign(capfd: pytest.CaptureFixture[str]) -> Karalign:
     return run
 
 
+@pytest.fixture
+def timed(tmp_path: Path) -> Path:
+    """A file of two timed words."""
+    from aligner_core.timeline import Alignment, Line, Word
+    from plugin import save
+
+    path = tmp_path / "timed.json"
+    words = (Word("Amazing", 1.0, 2.0, 0.5), Word("grace", 2.5, 4.0, 0.25))
+    save(Alignment((Line("Amazing grace", 1.0, 4.0, 0.375, words),), "song.mp3"), path)
+    return path
+
+
 @pytest.fixture(scope="session")
 def processor_seconds() -> Callable[..., float]:
     """User and system time of a run of `karalign`: on a busy machine the clock on the wall measures the others too."""

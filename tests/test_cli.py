@@ -21,8 +21,9 @@ from numpy.typing import NDArray
 import aligner_core
 from aligner_core import _version
 from aligner_core.timeline import Alignment, Line, Word
-from plugin import load, save
-from plugin.formats import FORMATS, by_name
+from plugin import load
+from plugin.commands.align import _hushed
+from plugin.formats import FORMATS
 
 if TYPE_CHECKING:
     from conftest import Karalign
@@ -88,14 +89,6 @@ def song(tmp_path: Path) -> Path:
 def lyrics(tmp_path: Path) -> Path:
     path = tmp_path / "words.txt"
     path.write_text(TEXT)
-    return path
-
-
-@pytest.fixture
-def timed(tmp_path: Path) -> Path:
-    path = tmp_path / "timed.json"
-    words = (Word("Amazing", 1.0, 2.0, 0.5), Word("grace", 2.5, 4.0, 0.25))
-    save(Alignment((Line("Amazing grace", 1.0, 4.0, 0.375, words),), "song.mp3"), path)
     return path
 
 
@@ -292,6 +285,15 @@ def test_any_name_will_do(
     assert out.is_file()
 
 
+def test_c_libraries_are_silenced_for_a_while_only(capfd: pytest.CaptureFixture[str]) -> None:
+    before = len(list(Path("/dev/fd").iterdir()))
+    with _hushed():
+        os.write(2, b"a warning from C")
+    os.write(2, b"and then")
+    assert capfd.readouterr().err == "and then"
+    assert len(list(Path("/dev/fd").iterdir())) == before
+
+
 # usage
 
 
@@ -321,108 +323,6 @@ def test_wrong_usage_is_exit_code_2_and_nothing_on_stdout(karalign: Karalign, ar
 
 def test_the_version_is_the_package_s(karalign: Karalign) -> None:
     assert karalign("--version").out == f"karalign, version {_version.__version__}\n"
-
-
-# convert
-
-
-def test_convert_stretches_before_it_shifts(karalign: Karalign, timed: Path, tmp_path: Path) -> None:
-    out = tmp_path / "out.json"
-    assert karalign("convert", timed, out, "--shift", "-1.5", "--stretch", "2").code == 0
-    assert load(out) == load(timed).stretched(2).shifted(-1.5)
-
-
-def test_convert_without_changes_is_lossless_in_json(karalign: Karalign, timed: Path, tmp_path: Path) -> None:
-    karalign("convert", timed, tmp_path / "out.json")
-    assert (tmp_path / "out.json").read_bytes() == timed.read_bytes()
-
-
-@pytest.mark.parametrize("known", FORMATS, ids=lambda known: known.name)
-def test_convert_writes_every_format_to_a_file_and_to_standard_output(
-    karalign: Karalign, timed: Path, tmp_path: Path, known: Any
-) -> None:
-    out = tmp_path / f"out{known.extensions[0]}"
-    assert karalign("convert", timed, out).code == 0
-    got = karalign("convert", timed, "-", "--format", known.name.upper())
-    assert (got.code, got.out, got.err) == (0, out.read_text(), "")
-    assert got.out == by_name(known.name).render(load(timed))
-
-
-def test_convert_says_nothing_when_all_is_well(karalign: Karalign, timed: Path, tmp_path: Path) -> None:
-    got = karalign("convert", timed, tmp_path / "out.lrc")
-    assert (got.code, got.out, got.err) == (0, "", "")
-
-
-# score
-
-
-def test_a_timeline_scores_perfectly_against_itself(karalign: Karalign, timed: Path) -> None:
-    figures = json.loads(karalign("score", timed, timed, "--json").out)
-    assert figures["words"] == 2
-    assert figures["onset"]["mean"] == figures["offset"]["mean"] == 0
-
-
-def test_score_tells_how_late_a_timeline_is(karalign: Karalign, timed: Path, tmp_path: Path) -> None:
-    karalign("convert", timed, tmp_path / "late.json", "--shift", "0.25")
-    got = karalign("score", timed, tmp_path / "late.json")
-    assert (got.code, got.err) == (0, "")
-    assert "bias +0.250 s" in got.out
-    assert "300 ms 100.0%" in got.out
-
-
-def test_score_refuses_two_texts_that_are_not_the_same(karalign: Karalign, timed: Path, tmp_path: Path) -> None:
-    (tmp_path / "other.txt").write_text("Amazing")
-    got = karalign("score", timed, tmp_path / "other.txt")
-    assert (got.code, got.out) == (1, "")
-    assert "2 words" in got.err
-
-
-# doctor, formats
-
-
-def test_doctor_finds_nothing_missing_here(karalign: Karalign) -> None:
-    got = karalign("doctor")
-    assert got.code == 0, got.out
-    assert "MISSING" not in got.out
-
-
-def test_doctor_names_every_requirement_with_its_version(karalign: Karalign) -> None:
-    checks = {check["name"]: check for check in json.loads(karalign("doctor", "--json").out)}
-    assert checks["torch"]["ok"]
-    assert checks["soundfile"]["seen"] == soundfile.__version__
-    assert {"Python", "karalign", "click", "ffmpeg", "acoustic model", "letter model", "compiled code"} <= set(checks)
-
-
-def test_doctor_fails_where_something_essential_is_missing(karalign: Karalign, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setattr("importlib.metadata.requires", lambda _: ["no-such-package>=1; python_version > '3'"])
-    got = karalign("doctor")
-    assert got.code == 1
-    assert "MISSING  no-such-package  not installed (pip install no-such-package)" in got.out
-
-
-def test_doctor_forgives_what_is_not_essential(karalign: Karalign, monkeypatch: pytest.MonkeyPatch) -> None:
-    def none() -> str:
-        raise RuntimeError("No ffmpeg exe could be found")
-
-    monkeypatch.setattr("imageio_ffmpeg.get_ffmpeg_exe", none)
-    got = karalign("doctor")
-    assert got.code == 0
-    assert "no       ffmpeg" in got.out
-
-
-def test_doctor_names_a_folder_that_cannot_be_written_to(karalign: Karalign, monkeypatch: pytest.MonkeyPatch) -> None:
-    monkeypatch.setenv("NUMBA_CACHE_DIR", "/no/such/folder")
-    monkeypatch.setattr(os, "access", lambda path, _: str(path) != "/")
-    got = karalign("doctor")
-    assert got.code == 1
-    assert "MISSING  compiled code    cannot write to /no/such/folder (set NUMBA_CACHE_DIR)" in got.out
-    assert "ok       temporary files" in got.out
-
-
-def test_formats_lists_every_format_with_its_endings(karalign: Karalign) -> None:
-    rows = {row.split()[0]: row for row in karalign("formats").out.splitlines()[1:]}
-    assert list(rows) == [known.name for known in FORMATS]
-    assert all(ending in rows[known.name] for known in FORMATS for ending in known.extensions)
 
 
 # the system

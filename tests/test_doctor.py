@@ -1,0 +1,91 @@
+"""`karalign doctor` and `karalign formats`: what is there."""
+
+from __future__ import annotations
+
+import json
+import os
+from typing import TYPE_CHECKING
+
+import pytest
+import soundfile
+import torch
+
+from aligner_core import WeightsError
+from plugin.formats import FORMATS
+
+if TYPE_CHECKING:
+    from conftest import Karalign
+
+
+def test_doctor_finds_nothing_missing_here(karalign: Karalign) -> None:
+    got = karalign("doctor")
+    assert got.code == 0, got.out
+    assert "MISSING" not in got.out
+
+
+def test_doctor_names_every_requirement_with_its_version(karalign: Karalign) -> None:
+    checks = {check["name"]: check for check in json.loads(karalign("doctor", "--json").out)}
+    assert checks["torch"]["ok"]
+    assert checks["soundfile"]["seen"] == soundfile.__version__
+    assert {"Python", "karalign", "click", "ffmpeg", "acoustic model", "letter model", "compiled code"} <= set(checks)
+
+
+def test_doctor_fails_where_something_essential_is_missing(karalign: Karalign, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("importlib.metadata.requires", lambda _: ["no-such-package>=1; python_version > '3'"])
+    got = karalign("doctor")
+    assert got.code == 1
+    assert "MISSING  no-such-package  not installed (pip install no-such-package)" in got.out
+
+
+def test_doctor_forgives_what_is_not_essential(karalign: Karalign, monkeypatch: pytest.MonkeyPatch) -> None:
+    def none() -> str:
+        raise RuntimeError("No ffmpeg exe could be found")
+
+    monkeypatch.setattr("imageio_ffmpeg.get_ffmpeg_exe", none)
+    got = karalign("doctor")
+    assert got.code == 0
+    assert "no       ffmpeg" in got.out
+
+
+def test_doctor_names_a_folder_that_cannot_be_written_to(karalign: Karalign, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("NUMBA_CACHE_DIR", "/no/such/folder")
+    monkeypatch.setattr(os, "access", lambda path, _: str(path) != "/")
+    got = karalign("doctor")
+    assert got.code == 1
+    assert "MISSING  compiled code    cannot write to /no/such/folder (set NUMBA_CACHE_DIR)" in got.out
+    assert "ok       temporary files" in got.out
+
+
+@pytest.mark.parametrize("present", [True, False])
+def test_a_deep_look_runs_the_model_and_does_not_ask_for_a_gpu(
+    karalign: Karalign, monkeypatch: pytest.MonkeyPatch, present: bool
+) -> None:
+    class Model:
+        def log_probs(self, wave: torch.Tensor) -> torch.Tensor:
+            return torch.zeros(len(wave) // 160, 3)
+
+    monkeypatch.setattr("aligner_core.acoustic.load", Model)
+    monkeypatch.setattr("torch.cuda.device_count", lambda: int(present))
+    monkeypatch.setattr("torch.cuda.get_device_name", lambda index: f"GPU {index}")
+    checks = {check["name"]: check for check in json.loads(karalign("doctor", "--deep", "--json").out)}
+    assert checks["trial"]["ok"]
+    assert "100 frames" in checks["trial"]["seen"]
+    assert checks["CUDA"]["ok"] == present
+    assert checks["CUDA"]["seen"] == ("GPU 0" if present else "none")
+    assert not checks["CUDA"]["essential"]
+
+
+def test_a_deep_look_tells_of_a_model_that_does_not_run(karalign: Karalign, monkeypatch: pytest.MonkeyPatch) -> None:
+    def fail() -> None:
+        raise WeightsError("does not fit its network", "cnn.pt")
+
+    monkeypatch.setattr("aligner_core.acoustic.load", fail)
+    got = karalign("doctor", "--deep")
+    assert got.code == 1
+    assert "MISSING  trial            cnn.pt: does not fit its network" in got.out
+
+
+def test_formats_lists_every_format_with_its_endings(karalign: Karalign) -> None:
+    rows = {row.split()[0]: row for row in karalign("formats").out.splitlines()[1:]}
+    assert list(rows) == [known.name for known in FORMATS]
+    assert all(ending in rows[known.name] for known in FORMATS for ending in known.extensions)
