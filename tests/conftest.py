@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import os
+import re
 import subprocess
 import sys
 from collections.abc import Callable
@@ -24,6 +25,7 @@ class Outcome:
 
 
 Karalign = Callable[..., Outcome]
+Refuse = Callable[..., str]
 
 
 @pytest.fixture(scope="session")
@@ -55,6 +57,26 @@ def karalign(capfd: pytest.CaptureFixture[str]) -> Karalign:
         return Outcome(stop.value.code, *capfd.readouterr())
 
     return run
+
+
+@pytest.fixture
+def refuse(karalign: Karalign, tmp_path: Path) -> Refuse:
+    """Runs `karalign`, which must refuse in one line, and returns that line."""
+
+    def run(*arguments: str | Path) -> str:
+        before = tree(tmp_path)
+        got = karalign(*arguments)
+        assert (got.code, got.out) == (1, "")
+        assert re.fullmatch(r"karalign: .+\n", got.err)
+        assert tree(tmp_path) == before
+        return got.err
+
+    return run
+
+
+def tree(folder: Path) -> dict[Path, bytes | None]:
+    """Every path under a folder, hidden ones too, with the content of the files."""
+    return {path: path.read_bytes() if path.is_file() else None for path in sorted(folder.rglob("*"))}
 
 
 @pytest.fixture

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import os
 import pickle
-import re
 import shutil
 import subprocess
 import sys
@@ -20,40 +19,19 @@ import soundfile
 from plugin import load
 
 if TYPE_CHECKING:
-    from conftest import Karalign
+    from conftest import Karalign, Refuse
 
 RATE = 16000
 WORDS = "déjà vu\nit’s a naïve café"
-Refuse = Callable[..., str]
 
 
 def noise(seconds: float, level: float = 0.1) -> np.ndarray[tuple[int], np.dtype[np.float32]]:
     return (level * np.random.default_rng(0).standard_normal(int(RATE * seconds))).astype(np.float32)
 
 
-def tree(folder: Path) -> dict[Path, bytes | None]:
-    """Every path under a folder, hidden ones too, with the content of the files."""
-    return {path: path.read_bytes() if path.is_file() else None for path in sorted(folder.rglob("*"))}
-
-
 def ffmpeg(*arguments: str | Path) -> None:
     command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", *map(str, arguments)]
     subprocess.run(command, check=True, stdin=subprocess.DEVNULL)
-
-
-@pytest.fixture
-def refuse(karalign: Karalign, tmp_path: Path) -> Refuse:
-    """Runs `karalign`, which must refuse in one line, and returns that line."""
-
-    def run(*arguments: str | Path) -> str:
-        before = tree(tmp_path)
-        got = karalign(*arguments)
-        assert (got.code, got.out) == (1, "")
-        assert re.fullmatch(r"karalign: .+\n", got.err)
-        assert tree(tmp_path) == before
-        return got.err
-
-    return run
 
 
 @pytest.fixture

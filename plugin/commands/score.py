@@ -14,7 +14,6 @@ import click
 def command(reference: str, estimate: str, as_json: bool) -> None:
     """Compare the word times in EST with the right ones in REF, each in any format."""
     from aligner_core.metrics import score
-
     from plugin import load
 
     figures = score(load(reference), load(estimate))
