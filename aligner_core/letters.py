@@ -72,8 +72,9 @@ class LetterModel:
             WeightsError: this is no such file.
         """
         try:
-            with np.load(path, allow_pickle=False) as file:
-                return _unpacked({name: file[name] for name in file.files})
+            # Opened here: np.load leaves a damaged file open.
+            with path.open("rb") as file, np.load(file, allow_pickle=False) as arrays:
+                return _unpacked({name: arrays[name] for name in arrays.files})
         except (OSError, ValueError, KeyError, IndexError, EOFError, zipfile.BadZipFile) as error:
             raise WeightsError("not a letter-to-sound model", str(path), "install the package again") from error
 

@@ -59,8 +59,12 @@ def pronounce(word: str) -> Pronunciations:
 
 
 def _known(word: str) -> Pronunciations:
-    written = dict.fromkeys(lexicon.lookup(word) + _dropped_g(word))  # both: "lovin" is a name too
-    return tuple(written) or _respelled(word) or _drawn_out(word) or _repeated(word)
+    return _written(word) or _respelled(word) or _drawn_out(word) or _repeated(word)
+
+
+def _written(word: str) -> Pronunciations:
+    """In the dictionary, with or without its last g: "lovin" is a name too."""
+    return tuple(dict.fromkeys(lexicon.lookup(word) + _dropped_g(word)))
 
 
 def _dropped_g(word: str) -> Pronunciations:
@@ -75,12 +79,12 @@ def _respelled(word: str) -> Pronunciations:
     bare = word.strip("'")
     forms = [bare, bare.replace("'", "e"), bare.replace("'", "")]
     forms += [f"{bare[:-tail]}'{bare[-tail:]}" for tail in (1, 2) if "'" not in bare and len(bare) > tail + 1]
-    return next((sounds for form in forms if form != word and (sounds := lexicon.lookup(form))), ())
+    return next((sounds for form in forms if form != word and (sounds := _written(form))), ())
 
 
 def _drawn_out(word: str) -> Pronunciations:
     """Letters held for their sound, in every way of writing them shorter: "soooo", "yeahhh", "looove", "heyy"."""
-    found = (lexicon.lookup(short) or _dropped_g(short) for short in _shorter(word) if len(short) > 1)
+    found = (_written(short) for short in _shorter(word) if len(short) > 1)
     return tuple(dict.fromkeys(itertools.chain.from_iterable(found)))[:3]
 
 

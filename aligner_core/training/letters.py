@@ -252,10 +252,10 @@ def _smoothed(
 
 def _discounts(counts: Ints) -> Floats:
     """What is taken from n-grams that occur 0, 1, 2 or more times."""
-    one, two, three, four = ((counts == n).sum() for n in range(1, 5))
+    one, two, three, four = (max(1, (counts == n).sum()) for n in range(1, 5))  # few words have none of some
     share = one / (one + 2 * two)
     usual = [0, 1 - 2 * share * two / one, 2 - 3 * share * three / two, 3 - 4 * share * four / three]
-    return KINSHIP * np.minimum(usual, np.arange(4) / KINSHIP)
+    return np.clip(KINSHIP * np.array(usual), 0, np.arange(4))
 
 
 def train(words: Words, order: int = ORDER) -> LetterModel:
