@@ -31,19 +31,21 @@ class Decoding:
 
     Args:
         floor: nats; no score is lower, so that one bad frame does not move a line.
-        pause: nats taken off for each frame of rest within a line: a break lies between lines.
+        rest: nats taken off for each frame of rest: quiet consonants are easily taken for silence.
+        pause: nats taken off besides where the rest is within a line: a break lies between lines.
         pace: least length of a phone, as a share of the mean length that text and voice leave it.
         shortest, longest: bounds of that least length, in frames.
     """
 
     floor: float = -9.0
+    rest: float = 0.3
     pause: float = 0.3
-    pace: float = 0.5
+    pace: float = 0.6
     shortest: int = 2
     longest: int = 5
 
 
-NEUTRAL = Decoding(floor=-20.0, pause=0.0)  # the posteriors as they are
+NEUTRAL = Decoding(floor=-20.0, rest=0.0, pause=0.0)  # the posteriors as they are
 HEARD = 0.2  # a line during which the mean probability of any voice is lower was not sung
 
 
@@ -55,7 +57,7 @@ def evidence(log_probs: Tensor, symbols: Sequence[str], decoding: Decoding) -> T
     """
     phones = log_probs[:, 1 : len(symbols) - 1 if symbols[-1] == "music" else len(symbols)]
     voice = phones.logsumexp(-1, keepdim=True)
-    rest = torch.log(-torch.expm1(voice.clamp(max=-1e-6)))  # P(silence) + P(music) = 1 - P(voice)
+    rest = torch.log(-torch.expm1(voice.clamp(max=-1e-6))) - decoding.rest  # silence or music is what no voice is
     return torch.cat([rest, phones, rest - decoding.pause], 1).clamp(min=decoding.floor)
 
 
