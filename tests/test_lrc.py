@@ -125,7 +125,7 @@ def test_the_fraction_of_a_stamp_is_decimal_and_hours_may_stand_before(stamp: st
         pytest.param("[offset:500]\n[00:02.00]a\n[00:04.00]", [("a", 1.5, 3.5)], id="positive offset is earlier"),
         pytest.param("[offset: -500]\n[00:02.00]a\n[00:04.00]", [("a", 2.5, 4.5)], id="space in the offset"),
         pytest.param("[offset:+9000]\n[00:02.00]a\n[00:10.00]", [("a", 0.0, 1.0)], id="nothing before zero"),
-        pytest.param("[offset:]\n[00:02.00]a\n[00:04.00]", [("a", 2.0, 4.0)], id="empty offset"),
+        pytest.param("[offset: ]\n[00:02.00]a\n[00:04.00]", [("a", 2.0, 4.0)], id="empty offset"),
         pytest.param(
             "[ti:Song]\n[ar: A, B]\n[length:03:10]\n[by:]\n[00:02.00]a\n[00:04.00]", [("a", 2.0, 4.0)], id="ID tags"
         ),

@@ -40,7 +40,7 @@ class Json(Format):
 
     def render(self, alignment: Alignment, options: RenderOptions = DEFAULTS) -> str:  # noqa: ARG002
         """All lines and all levels, whatever level is asked for."""
-        text = json.dumps(alignment.to_dict(), ensure_ascii=False, allow_nan=False, indent=1)
+        text = json.dumps(alignment.to_dict(), ensure_ascii=False, indent=1)
         # Half of a pair, from a file name that is not UTF-8: legal in JSON as an escape, but not in UTF-8.
         return _SURROGATE.sub(lambda found: f"\\u{ord(found[0]):04x}", text) + "\n"
 
