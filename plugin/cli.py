@@ -16,7 +16,7 @@ from aligner_core._version import __version__
 from aligner_core.errors import AlignerError
 
 COMMANDS = ("align", "convert", "score", "formats", "doctor")
-FAILURE, INTERRUPTED = 1, 128 + signal.SIGINT
+INTERRUPTED = 128 + signal.SIGINT  # exit code, as shells have it
 
 
 class Failure(click.ClickException):

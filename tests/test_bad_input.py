@@ -226,6 +226,12 @@ def test_an_unwritable_folder(refuse: Refuse) -> None:
     assert "/proc: " in refuse("align", "none.mp3", "none.txt", "-o", "/proc/song.lrc")
 
 
+def test_a_write_protected_file(refuse: Refuse, out: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    out.write_text("old")
+    monkeypatch.setattr(os, "access", lambda path, mode: Path(path) != out or mode != os.W_OK)
+    assert f"{out}: is write-protected" in refuse("align", "none.mp3", "none.txt", "-o", out)
+
+
 @pytest.fixture
 def small_disk(tmp_path: Path) -> Iterator[Path]:
     """A file system of 16 KiB."""

@@ -89,3 +89,7 @@ def test_formats_lists_every_format_with_its_endings(karalign: Karalign) -> None
     rows = {row.split()[0]: row for row in karalign("formats").out.splitlines()[1:]}
     assert list(rows) == [known.name for known in FORMATS]
     assert all(ending in rows[known.name] for known in FORMATS for ending in known.extensions)
+    assert "text only" in rows["txt"]
+    assert "syllable" in rows["ass"]
+    assert "0.01 s" in rows["ass"]
+    assert "exact" in rows["json"]
