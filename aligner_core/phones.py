@@ -16,6 +16,8 @@ PHONES: tuple[str, ...] = tuple(
     sorted({*VOWELS, *"B CH D DH F G HH JH K L M N NG P R S SH T TH V W Y Z ZH".split()}),
 )
 
+LONGEST = 60  # letters; what is longer (data, a key held down) is no word, and not worth the square of its length
+
 Pronunciations = tuple[tuple[str, ...], ...]
 
 _HISSES = frozenset("S Z SH ZH CH JH".split())
@@ -31,7 +33,6 @@ _ENDINGS: dict[str, tuple[tuple[str, ...], tuple[str, ...]]] = {  # after a vowe
     "'n": (("AH0", "N"), ("AH0", "N")),
     "'": ((), ()),
 }
-_WITH_STEM = re.compile(rf"(.*[a-z].*)({'|'.join(_ENDINGS)})")
 _TWICE = re.compile(r"([a-z]{2,4})\1+")
 
 
@@ -55,6 +56,10 @@ def pronounce(word: str) -> Pronunciations:
     """
     if not re.search("[a-z]", word):
         return ()
+    word = re.sub(r"(.)\1{3,}", r"\1\1\1", word)  # held ever so long
+    if len(word) > LONGEST:
+        parts = (pronounce(word[at : at + LONGEST]) for at in range(0, len(word), LONGEST))
+        return (tuple(phone for part in parts if part for phone in part[0]),)
     return _known(word) or _of_stem(word) or _guessed(word)
 
 
@@ -111,8 +116,9 @@ def _repeated(word: str) -> Pronunciations:
 
 def _of_stem(word: str) -> Pronunciations:
     """A word and what was joined to it by an apostrophe."""
-    match = _WITH_STEM.fullmatch(word)
-    return tuple(phones + _ending(phones, match[2]) for phones in pronounce(match[1])) if match else ()
+    ending = next((ending for ending in _ENDINGS if word.endswith(ending)), "")
+    stem = word.removesuffix(ending)
+    return tuple(phones + _ending(phones, ending) for phones in pronounce(stem)) if ending else ()
 
 
 def _ending(stem: tuple[str, ...], ending: str) -> tuple[str, ...]:

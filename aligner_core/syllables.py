@@ -8,7 +8,7 @@ import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
-from .phones import PHONES, VOWELS, base
+from .phones import LONGEST, PHONES, VOWELS, base
 from .text import fold
 
 Sounds = tuple[str, ...]
@@ -161,7 +161,7 @@ def _spelled_word(text: str, spelled: Sequence[str], phones: Sounds) -> Iterator
     letters = "".join(spelled)
     character = [at for at, folded in enumerate(spelled) for _ in folded]
     syllables = syllabify(phones)
-    if len(syllables) < 2 or not letters:
+    if len(syllables) < 2 or not 0 < len(letters) <= LONGEST:
         yield text, phones
         return
     cuts = _cuts(letters, phones, syllables)

@@ -34,7 +34,7 @@ _BESIDES = set(  # what else a heading is made of
 _INTERJECTIONS = set("oh ooh oo ah aah uh yeah yea hey la na da doo whoa woah mm mmm hmm ha ho yo no".split())
 _COUNT = re.compile(r"[x×]?\d{1,2}[x×]?")
 _REPEAT = re.compile(r"[x×] ?\d{1,2}|\d{1,2} ?[x×]")
-_BETWEEN_MARKS = re.compile(r"(?P<mark>[*=~_-]+)\s*(?P<inside>[^*=~_]*?)\s*(?P=mark)")
+_MARKS = "*=~_-"
 
 # --------------------------------------------------------------------------------------------------- tokens
 _AS: dict[str, str] = {  # characters by what they sound or look like; accents are taken off elsewhere
@@ -128,8 +128,10 @@ def _is_heading(line: str, heads: bool) -> bool:
         return _names_somebody(match[1])
     if match := re.fullmatch(r"\(([^()]*)\)", line):
         return _names_section(match[1])
-    if match := _BETWEEN_MARKS.fullmatch(line) or re.fullmatch(r"#\s+(?P<inside>.*)", line):
-        return _names_section(match["inside"])
+    if line[0] in _MARKS and line[-1] in _MARKS:
+        return _names_section(line.strip(_MARKS))
+    if match := re.fullmatch(r"#\s+(.*)", line):
+        return _names_section(match[1])
     if line.endswith(":"):
         return _names_section(line[:-1])
     return bool(_REPEAT.fullmatch(line.lower())) or _is_bare_heading(line, heads)

@@ -91,6 +91,16 @@ def test_sung_and_shortened_forms_follow_from_the_dictionary(word: str, sound: s
     assert any(re.fullmatch(sound, found) for found in sounds(word)), sounds(word)
 
 
+def test_a_word_held_for_a_line_is_the_same_word() -> None:
+    assert pronounce("n" + "o" * 500) == pronounce("nooo")
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("word", ["abcdefghij" * 300, "x'd" * 1000, "a'" * 1500, "'" * 3000 + "a"])
+def test_data_instead_of_words_costs_no_more_than_its_length(word: str) -> None:
+    assert len(pronounce(word)) >= 1
+
+
 @pytest.mark.parametrize("word", ["zorblax", "wuggish", "blicket", "karalign"])
 def test_an_unknown_word_is_guessed_with_a_vowel(word: str) -> None:
     (phones,) = pronounce(word)

@@ -148,3 +148,9 @@ def test_a_silent_token_is_one_piece_without_sound() -> None:
 def test_a_character_of_two_letters_is_never_cut() -> None:
     assert fold("ß") == "ss"
     assert spell("eßa", ("essa",), (("EH1", "S", "AH0"),)) == (("e", ("EH1",)), ("ßa", ("S", "AH0")))
+
+
+@pytest.mark.timeout(20)
+@pytest.mark.parametrize("text", ["abcdefghij" * 300, "a-" * 1500, "7a" * 1500, "a&" * 1500, "щ" * 3000, "7" * 3000])
+def test_data_instead_of_words_is_divided_in_no_time(text: str) -> None:
+    assert "".join(letters for letters, _ in spelled(text)) == text
