@@ -15,7 +15,8 @@ from torch import Tensor
 from . import acoustic, audio
 from .acoustic import AcousticModel
 from .errors import AlignmentError
-from .lattice import Readings, Visit, lattice
+from .evidence import Decoding, doubt_held, evidence
+from .lattice import Lattice, Readings, Visit, lattice
 from .phones import base, pronounce
 from .syllables import spell
 from .text import mark, readings
@@ -25,40 +26,8 @@ from .viterbi import quantize, viterbi
 Progress = Callable[[float], None]  # called with the share done, 0..1
 
 
-@dataclass(frozen=True)
-class Decoding:
-    """How the posteriors are turned into scores of a path.
-
-    Args:
-        floor: nats; no score is lower, so that one bad frame does not move a line.
-        rest: nats taken off for each frame of rest: quiet consonants are easily taken for silence.
-        pause: nats taken off besides where the rest is within a line: a break lies between lines.
-        pace: least length of a phone, as a share of the mean length that text and voice leave it.
-        shortest, longest: bounds of that least length, in frames.
-    """
-
-    floor: float = -9.0
-    rest: float = 0.3
-    pause: float = 0.3
-    pace: float = 0.6
-    shortest: int = 2
-    longest: int = 5
-
-
-NEUTRAL = Decoding(floor=-20.0, rest=0.0, pause=0.0)  # the posteriors as they are
 HEARD = 0.2  # a line during which the mean probability of any voice is lower was not sung
-
-
-def evidence(log_probs: Tensor, symbols: Sequence[str], decoding: Decoding) -> Tensor:
-    """Posteriors to the scores that `viterbi` adds up: a column for rests, one a phone, one for rests within a line.
-
-    Shape:
-        (frames, symbols) -> (frames, 1 + phones + 1)
-    """
-    phones = log_probs[:, 1 : len(symbols) - 1 if symbols[-1] == "music" else len(symbols)]
-    voice = phones.logsumexp(-1, keepdim=True)
-    rest = torch.log(-torch.expm1(voice.clamp(max=-1e-6))) - decoding.rest  # silence or music is what no voice is
-    return torch.cat([rest, phones, rest - decoding.pause], 1).clamp(min=decoding.floor)
+ROUNDS = 3  # of second thoughts about held phones
 
 
 @dataclass(frozen=True)
@@ -137,12 +106,18 @@ class Aligner:
         voice = 1 - log_probs.exp()[:, [i for n, i in columns.items() if n in ("sil", "music")]].sum(1)
         if float(voice.max()) < HEARD:
             raise AlignmentError("no voice is heard in the sound")
-        scores = quantize(evidence(log_probs, self.model.symbols, self.decoding).numpy())
+        scores = evidence(log_probs, self.model.symbols, self.decoding)
         least = self._least_frames(float(voice.sum()), sounds, len(log_probs))
-        graph = lattice(sounds, columns, least, pause=scores.shape[1] - 1)
-        visits = graph.visits(viterbi(scores, graph.graph))
+        visits = self._path(lattice(sounds, columns, least, pause=scores.shape[1] - 1), scores)
         tokens = [token for line in lines for token in line]
-        return _Tree(tokens, visits, log_probs, voice, self.model.frame_seconds).timed(marked)
+        return _Tree(tokens, visits, scores.exp(), voice, self.model.frame_seconds).timed(marked)
+
+    def _path(self, found: Lattice, scores: Tensor) -> list[Visit]:
+        for _ in range(ROUNDS):
+            visits = found.visits(viterbi(quantize(scores.numpy()), found.graph))
+            if not doubt_held(scores, visits, self.decoding):
+                return visits
+        return found.visits(viterbi(quantize(scores.numpy()), found.graph))
 
     def _least_frames(self, voiced: float, lines: Sequence[Sequence[Readings]], frames: int) -> int:
         first = [word[0] for line in lines for readings in line for words in readings[:1] for word in words]
@@ -156,13 +131,13 @@ class _Tree:
     """Puts the visits of a path back into the tree of the text."""
 
     def __init__(
-        self, tokens: Sequence[_Token], visits: Sequence[Visit], log_probs: Tensor, voice: Tensor, frame: float
+        self, tokens: Sequence[_Token], visits: Sequence[Visit], likely: Tensor, voice: Tensor, frame: float
     ) -> None:
         self.tokens, self.frame = tokens, frame
         self.visits: dict[int, list[Visit]] = {}
         for visit in visits:
             self.visits.setdefault(visit.token, []).append(visit)
-        self.probability = log_probs.exp().numpy()
+        self.likely = likely.numpy()
         self.voice = voice.numpy()
 
     def timed(self, lyrics: Alignment) -> Alignment:
@@ -212,7 +187,7 @@ class _Tree:
     def _fit(self, visit: Visit) -> float:
         """Mean probability of the phone among all phones while it lasts."""
         span = slice(visit.start, visit.end)
-        share = self.probability[span, visit.column] / np.maximum(self.voice[span], 1e-6)
+        share = self.likely[span, visit.column] / np.maximum(self.voice[span], 1e-6)
         return round(float(np.clip(share.mean(), 0, 1)), 4)
 
 

@@ -12,7 +12,7 @@ from torch import Tensor
 
 from aligner_core import Aligner, Alignment, AlignmentError, LyricsError
 from aligner_core.acoustic.cnn import SYMBOLS
-from aligner_core.align import NEUTRAL, evidence
+from aligner_core.evidence import NEUTRAL, evidence
 from aligner_core.phones import base, pronounce
 
 Planted = Sequence[tuple[str, int]]  # phone or "sil" or "music", and its frames
@@ -138,3 +138,20 @@ def test_neutral_evidence_is_the_posterior() -> None:
     assert scores.shape == (50, len(SYMBOLS))
     assert torch.allclose(scores[:, 1:-1], log_probs[:, 1:-1])
     assert torch.allclose(scores[:, 0].exp(), log_probs[:, [0, -1]].exp().sum(1), atol=1e-5)
+
+
+def test_a_vowel_that_bridges_a_break_lets_go_of_it() -> None:
+    planted = [("sil", 20), *say("hello"), ("sil", 20)]
+    model = Hears(planted)
+    break_ = torch.full((600, len(SYMBOLS)), 0.9 / 39)  # some voice, but no phone in particular
+    break_[:, [0, -1]] = 0.05
+    model.table = torch.cat([model.table[:-20], break_, Hears([*say("world"), ("sil", 20)]).table])
+    wave = np.zeros(160 * (len(model.table) - 1), np.float32)
+    hello, world = Aligner(model).align_wave(wave, 16000, Alignment.from_text("hello\nworld")).words
+    assert hello.duration == pytest.approx(0.08 * len(say("hello")), abs=0.1)
+    assert world.duration == pytest.approx(0.08 * len(say("world")), abs=0.1)
+
+
+def test_a_held_vowel_that_is_sure_is_kept() -> None:
+    planted = [("sil", 20), *say("hello", 8)[:-1], ("OW", 700), ("sil", 20)]
+    assert align(planted, "hello").words[0].duration > 7.0

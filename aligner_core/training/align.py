@@ -146,7 +146,7 @@ class Trainer:
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimiser.step()
         keep = min(self.plan.average, (1 + self.step) / (10 + self.step))  # the first steps are not worth much
-        update = get_ema_multi_avg_fn(keep)
+        update = get_ema_multi_avg_fn(keep)  # type: ignore[no-untyped-call]
         update(list(self.average.parameters()), [w.detach() for w in self.model.parameters()], self.step)
         return loss.detach()
 

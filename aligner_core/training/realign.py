@@ -9,8 +9,8 @@ import torch
 from torch import Tensor
 
 from aligner_core.acoustic.cnn import SYMBOLS, CnnCtc
-from aligner_core.align import NEUTRAL, evidence
 from aligner_core.audio import HOP, log_mel, normalise
+from aligner_core.evidence import NEUTRAL, evidence
 from aligner_core.lattice import Lattice, Visit, lattice
 from aligner_core.viterbi import viterbi_batch
 from aligner_core.viterbi_torch import quantize
