@@ -20,6 +20,7 @@ FFT = 512
 MELS = 80
 TINY = 1e-10  # floor of mel power: log(0) never happens
 DYNAMIC_RANGE = 16.0  # nats (70 dB) below the loudest cell that still count as sound
+CUT = 0.5  # s that may be missing of the length a file states: coders pad
 
 
 def load(path: str | Path) -> Tensor:
@@ -32,19 +33,42 @@ def load(path: str | Path) -> Tensor:
         float32 (samples,) at `SAMPLE_RATE`, the mean of all channels.
 
     Raises:
-        AudioError: the file is missing, is no sound, or holds none.
+        AudioError: the file is missing, is no sound, holds none, or less of it than it says.
     """
     path = Path(path)
     if not path.is_file():
         raise AudioError("is a folder" if path.is_dir() else "there is no such file", str(path))
     if path.stat().st_size == 0:
         raise AudioError("the file is empty", str(path))
+    if there := _share_there(path):
+        raise AudioError(f"cut off: {there:.0%} of it is there", str(path), "fetch or copy it again")
     wave = _read_sndfile(path)
     if wave is None:
         wave = _read_ffmpeg(path)
     if wave.numel() == 0:
         raise AudioError("the file holds no sound", str(path))
     return torch.nan_to_num(wave, nan=0.0, posinf=1.0, neginf=-1.0)
+
+
+def _share_there(path: Path) -> float | None:
+    """The share, 0..1, of an MP3 that is cut off; None where nothing says that it is.
+
+    Encoders count the bytes in the first frame's Xing or Info header (gabriel.mp3-tech.org/mp3infotag.html). Only that
+    is to be trusted: without it libsndfile guesses a length, and for a variable bit rate it guesses badly.
+    """
+    with path.open("rb") as file:
+        head = file.read(10)
+        size = sum(byte << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=False))  # 7 bits a byte
+        tag = 10 + size if head[:3] == b"ID3" else 0
+        file.seek(tag)
+        frame = file.read(64)
+    at = max(frame.find(b"Xing"), frame.find(b"Info"))
+    if at < 0 or frame[0] != 0xFF or len(frame) < at + 16 or not frame[at + 7] & 2:  # flag 2: bytes are counted
+        return None
+    counted = at + (12 if frame[at + 7] & 1 else 8)  # flag 1: frames are counted before them
+    declared = int.from_bytes(frame[counted : counted + 4])
+    there = (path.stat().st_size - tag) / max(declared, 1)
+    return there if there < 0.99 else None
 
 
 def resample(wave: Tensor, rate: int) -> Tensor:
@@ -62,11 +86,25 @@ def _read_sndfile(path: Path) -> Tensor | None:
 
     try:
         with soundfile.SoundFile(str(path)) as file:
+            if file.format == "MP3" and not _states_length(path):
+                return None  # libsndfile guesses it from the first frame and reads no further; ffmpeg reads on
             samples = file.read(dtype="float32", always_2d=True)
-            rate = int(file.samplerate)
+            rate, stated = int(file.samplerate), int(file.frames)
     except (soundfile.LibsndfileError, RuntimeError):
         return None  # not a format of libsndfile's, or damaged: ffmpeg forgives more
+    if stated - len(samples) > CUT * rate:
+        raise AudioError(f"cut off or damaged: {len(samples) / rate:.1f} of {stated / rate:.1f} s can be read", str(path))
     return resample(torch.from_numpy(np.ascontiguousarray(samples.mean(axis=1))), rate)
+
+
+def _states_length(path: Path) -> bool:
+    """Whether the first frame of an MP3 file, behind an ID3 tag, is a Xing header or its twin for constant rates."""
+    with path.open("rb") as file:
+        tag = file.read(10)
+        if tag.startswith(b"ID3"):
+            file.seek(10 + sum(byte << shift for byte, shift in zip(tag[6:], (21, 14, 7, 0), strict=True)))
+        frame = tag + file.read(64)  # the name stands 13 to 38 bytes into the frame
+    return b"Xing" in frame or b"Info" in frame
 
 
 def _read_ffmpeg(path: Path) -> Tensor:
