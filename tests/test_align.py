@@ -155,3 +155,11 @@ def test_a_vowel_that_bridges_a_break_lets_go_of_it() -> None:
 def test_a_held_vowel_that_is_sure_is_kept() -> None:
     planted = [("sil", 20), *say("hello", 8)[:-1], ("OW", 700), ("sil", 20)]
     assert align(planted, "hello").words[0].duration > 7.0
+
+
+def test_a_diphthong_held_on_its_nucleus_is_found() -> None:
+    line = align([("sil", 50), *say("see"), ("AA", 60), ("sil", 50), *say("see"), ("sil", 20)], "see I see").lines[0]
+    word = line.words[1]
+    assert [p.text for p in word.syllables[0].phones] == ["AY"]
+    assert word.start == pytest.approx(0.50 + 0.08 * len(say("see")), abs=0.03)
+    assert word.duration == pytest.approx(0.6, abs=0.05)
