@@ -20,7 +20,6 @@ FFT = 512
 MELS = 80
 TINY = 1e-10  # floor of mel power: log(0) never happens
 DYNAMIC_RANGE = 16.0  # nats (70 dB) below the loudest cell that still count as sound
-CUT = 0.5  # s that may be missing of the length a file states: coders pad
 
 
 def load(path: str | Path) -> Tensor:
@@ -33,7 +32,7 @@ def load(path: str | Path) -> Tensor:
         float32 (samples,) at `SAMPLE_RATE`, the mean of all channels.
 
     Raises:
-        AudioError: the file is missing, is no sound, holds none, or less of it than it says.
+        AudioError: the file is missing, is no sound, is cut off, or holds none.
     """
     path = Path(path)
     if not path.is_file():
@@ -51,11 +50,18 @@ def load(path: str | Path) -> Tensor:
 
 
 def _share_there(path: Path) -> float | None:
-    """The share, 0..1, of an MP3 that is cut off; None where nothing says that it is.
+    """The share, 0..1, of an MP3 that is cut off; None where nothing says that it is."""
+    header, size = _length_header(path)
+    if len(header) < 16 or not header[7] & 2:  # flag 2: bytes are counted
+        return None
+    counted = 12 if header[7] & 1 else 8  # flag 1: frames are counted before them
+    there = size / max(int.from_bytes(header[counted : counted + 4]), 1)
+    return there if there < 0.99 else None
 
-    Encoders count the bytes in the first frame's Xing or Info header (gabriel.mp3-tech.org/mp3infotag.html). Only that
-    is to be trusted: without it libsndfile guesses a length, and for a variable bit rate it guesses badly.
-    """
+
+def _length_header(path: Path) -> tuple[bytes, int]:
+    """The Xing or Info header in the first frame of an MP3, empty where there is none, and the bytes from that frame
+    to the end of the file, which the header counts (gabriel.mp3-tech.org/mp3infotag.html)."""
     with path.open("rb") as file:
         head = file.read(10)
         size = sum(byte << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=False))  # 7 bits a byte
@@ -63,12 +69,7 @@ def _share_there(path: Path) -> float | None:
         file.seek(tag)
         frame = file.read(64)
     at = max(frame.find(b"Xing"), frame.find(b"Info"))
-    if at < 0 or frame[0] != 0xFF or len(frame) < at + 16 or not frame[at + 7] & 2:  # flag 2: bytes are counted
-        return None
-    counted = at + (12 if frame[at + 7] & 1 else 8)  # flag 1: frames are counted before them
-    declared = int.from_bytes(frame[counted : counted + 4])
-    there = (path.stat().st_size - tag) / max(declared, 1)
-    return there if there < 0.99 else None
+    return frame[at:] if at > 0 and frame[0] == 0xFF else b"", path.stat().st_size - tag
 
 
 def resample(wave: Tensor, rate: int) -> Tensor:
@@ -86,25 +87,13 @@ def _read_sndfile(path: Path) -> Tensor | None:
 
     try:
         with soundfile.SoundFile(str(path)) as file:
-            if file.format == "MP3" and not _states_length(path):
-                return None  # libsndfile guesses it from the first frame and reads no further; ffmpeg reads on
+            if file.format == "MP3" and not _length_header(path)[0]:
+                return None  # libsndfile guesses the length from the first frame and stops there; ffmpeg reads on
             samples = file.read(dtype="float32", always_2d=True)
-            rate, stated = int(file.samplerate), int(file.frames)
+            rate = int(file.samplerate)
     except (soundfile.LibsndfileError, RuntimeError):
         return None  # not a format of libsndfile's, or damaged: ffmpeg forgives more
-    if stated - len(samples) > CUT * rate:
-        raise AudioError(f"cut off or damaged: {len(samples) / rate:.1f} of {stated / rate:.1f} s can be read", str(path))
     return resample(torch.from_numpy(np.ascontiguousarray(samples.mean(axis=1))), rate)
-
-
-def _states_length(path: Path) -> bool:
-    """Whether the first frame of an MP3 file, behind an ID3 tag, is a Xing header or its twin for constant rates."""
-    with path.open("rb") as file:
-        tag = file.read(10)
-        if tag.startswith(b"ID3"):
-            file.seek(10 + sum(byte << shift for byte, shift in zip(tag[6:], (21, 14, 7, 0), strict=True)))
-        frame = tag + file.read(64)  # the name stands 13 to 38 bytes into the frame
-    return b"Xing" in frame or b"Info" in frame
 
 
 def _read_ffmpeg(path: Path) -> Tensor:

@@ -47,6 +47,30 @@ def test_every_container_that_people_have_is_read(tmp_path: Path, suffix: str) -
     assert crossings == pytest.approx(440, abs=8)  # twice 440 Hz, for half a second
 
 
+@pytest.mark.parametrize("options", [["-write_xing", "0"], ["-id3v2_version", "3"], ["-id3v2_version", "0"]])
+@pytest.mark.parametrize("loud_first", [True, False])
+def test_an_mp3_of_variable_rate_is_read_to_its_end(tmp_path: Path, options: list[str], loud_first: bool) -> None:
+    import imageio_ffmpeg
+
+    noise, rest = np.random.default_rng(0).normal(0, 0.3, 5 * 44100), np.zeros(5 * 44100)
+    plain, path = tmp_path / "song.wav", tmp_path / "song.mp3"
+    soundfile.write(plain, np.concatenate([noise, rest] if loud_first else [rest, noise]), 44100)
+    title = ["-metadata", f"title={'la ' * 100}"]
+    command = [imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", plain, "-q:a", "4", *title, *options, path]
+    subprocess.run(command, check=True)
+    wave = audio.load(path)
+    assert len(wave) / audio.SAMPLE_RATE == pytest.approx(10, abs=0.2)
+    assert bool(wave.square()[: 4 * audio.SAMPLE_RATE].mean() > 0.01) == loud_first
+
+
+def test_an_mp3_that_is_cut_off_tells_how_much_is_there(tmp_path: Path) -> None:
+    path = tmp_path / "a.mp3"
+    soundfile.write(path, np.random.default_rng(0).normal(0, 0.1, 10 * 16000), 16000)
+    path.write_bytes(path.read_bytes()[: path.stat().st_size // 2])
+    with pytest.raises(AudioError, match=r"a\.mp3: cut off: 50% of it is there"):
+        audio.load(path)
+
+
 def test_a_missing_file_is_told_by_name(tmp_path: Path) -> None:
     with pytest.raises(AudioError, match=r"none\.mp3: there is no such file"):
         audio.load(tmp_path / "none.mp3")
