@@ -22,7 +22,6 @@ from aligner_core.errors import AlignerError
 OLDEST = (3, 11)  # Python
 
 
-
 @dataclass(frozen=True)
 class Check:
     """One look: what was looked at, whether it is fit for use, what was seen, and what would help where it is not."""
@@ -119,19 +118,20 @@ def _folders() -> Iterator[Check]:
     import aligner_core
 
     yield _folder("temporary files", [Path(tempfile.gettempdir())], "set TMPDIR")
-    # Where numba keeps compiled code: the first that can be written to; without any it refuses to start.
+    # Where numba keeps compiled code: the first that can be written to; without any, every run compiles anew.
     beside = Path(aligner_core.__file__).parent / "__pycache__"
     own = Path(os.environ.get("XDG_CACHE_HOME") or Path.home() / ".cache") / "numba"
     chosen = os.environ.get("NUMBA_CACHE_DIR")
-    yield _folder("compiled code", [Path(chosen)] if chosen else [beside, own], "set NUMBA_CACHE_DIR")
+    places, hint = [Path(chosen)] if chosen else [beside, own], "every run takes seconds longer; set NUMBA_CACHE_DIR"
+    yield _folder("compiled code", places, hint, essential=False)
 
 
-def _folder(name: str, candidates: Sequence[Path], hint: str) -> Check:
+def _folder(name: str, candidates: Sequence[Path], hint: str, *, essential: bool = True) -> Check:
     for folder in candidates:
         made = next(path for path in (folder, *folder.absolute().parents) if path.exists())
         if os.access(made, os.W_OK):
-            return Check(name, True, str(folder))
-    return Check(name, False, f"cannot write to {' or '.join(map(str, candidates))}", hint)
+            return Check(name, True, str(folder), essential=essential)
+    return Check(name, False, f"cannot write to {' or '.join(map(str, candidates))}", hint, essential)
 
 
 def _cuda() -> Check:
