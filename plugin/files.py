@@ -6,7 +6,6 @@ import codecs
 import os
 import re
 import secrets
-import shutil
 import stat
 from dataclasses import dataclass
 from pathlib import Path
@@ -88,23 +87,6 @@ def write_atomic(path: StrPath, data: bytes) -> None:
         raise FileError("cannot be written: its folder does not exist", str(path), "make the folder first") from error
     except (OSError, ValueError) as error:
         raise FileError(f"cannot be written: {_reason(error)}", str(path)) from error
-
-
-def back_up(path: StrPath) -> Path:
-    """Copy a file, its times and mode included, to the first free name of NAME.bak, NAME.bak1, ...; returns that.
-
-    Raises:
-        FileError: it cannot be copied.
-    """
-    source, number = Path(path), 0
-    while (copy := source.with_name(f"{source.name}.bak{number or ''}")).exists():
-        number += 1
-    try:
-        shutil.copy2(source, copy)
-    except OSError as error:
-        copy.unlink(missing_ok=True)
-        raise FileError(f"cannot be backed up: {_reason(error)}", str(path)) from error
-    return copy
 
 
 def _read_bytes(path: StrPath) -> bytes:

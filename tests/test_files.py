@@ -17,7 +17,7 @@ from hypothesis import strategies as st
 
 from aligner_core.errors import LyricsError
 from plugin import files
-from plugin.files import FileError, back_up, read_text, write_atomic
+from plugin.files import FileError, read_text, write_atomic
 
 NAMES = ["song.lrc", "my song.lrc", "-o.lrc", 'it\'s "it".lrc', "Ünïcode 歌.lrc", "a\nb.lrc", "x" * 251 + ".lrc"]
 
@@ -194,22 +194,3 @@ def test_a_place_that_cannot_be_written_is_told(tmp_path: Path, monkeypatch: pyt
     monkeypatch.setattr(os, "access", lambda *_: False)  # root may write anywhere
     with pytest.raises(FileError, match=r"file: cannot be written: it is write-protected$"):
         write_atomic(tmp_path / "file", b"x")
-
-
-def test_a_backup_takes_the_first_free_name_and_keeps_mode_and_time(tmp_path: Path) -> None:
-    path = tmp_path / "a b.mp3"
-    path.write_bytes(b"one")
-    path.chmod(0o600)
-    os.utime(path, (1e9, 1e9))
-    first = back_up(path)
-    path.write_bytes(b"two")
-    second = back_up(path)
-    assert (first.name, first.read_bytes()) == ("a b.mp3.bak", b"one")
-    assert (second.name, second.read_bytes()) == ("a b.mp3.bak1", b"two")
-    assert (stat.S_IMODE(first.stat().st_mode), first.stat().st_mtime) == (0o600, 1e9)
-
-
-def test_a_backup_that_fails_is_told_and_leaves_nothing(tmp_path: Path) -> None:
-    with pytest.raises(FileError, match=r"none: cannot be backed up: No such file or directory$"):
-        back_up(tmp_path / "none")
-    assert names_in(tmp_path) == []
