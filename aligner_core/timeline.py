@@ -170,7 +170,13 @@ class Alignment:
         return None
 
     def shifted(self, seconds: float) -> Self:
-        """All times later by `seconds` (earlier if negative); what would begin before 0 begins at 0."""
+        """All times later by `seconds` (earlier if negative); what would begin before 0 begins at 0.
+
+        Raises:
+            AlignmentError: not a finite number.
+        """
+        if not math.isfinite(seconds):
+            raise AlignmentError(f"cannot shift by {seconds} s", hint="a finite number")
         return self._mapped(lambda t: max(0.0, t + seconds))
 
     def stretched(self, factor: float) -> Self:

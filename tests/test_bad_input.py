@@ -190,6 +190,14 @@ def test_an_impossible_stretch(refuse: Refuse, tmp_path: Path) -> None:
         )
 
 
+def test_an_impossible_shift(refuse: Refuse, tmp_path: Path) -> None:
+    (tmp_path / "good.lrc").write_text("[00:01.00]word\n")
+    for seconds in ("nan", "inf", "-inf"):
+        assert f"cannot shift by {seconds} s" in refuse(
+            "convert", tmp_path / "good.lrc", tmp_path / "o.srt", "--shift", seconds
+        )
+
+
 # outputs; sound, text and model are missing in these
 
 
