@@ -17,8 +17,9 @@ from hypothesis import strategies as st
 
 from aligner_core.errors import AudioError
 from aligner_core.training import band
-from aligner_core.training.band import BEND_RANGE, SINGER, TONE_SECONDS, Note, Part, Song, invent, melody, midi, pieces
+from aligner_core.training.band import SINGER, TONE_SECONDS, Song, invent, melody, pieces
 from aligner_core.training.data import read_packs
+from aligner_core.training.midi import BEND_RANGE, Note, Part, midi
 
 seeds = st.integers(0, 10**6)
 needs_synthesizer = pytest.mark.skipif(

@@ -26,13 +26,13 @@ import torch
 from aligner_core.audio import SAMPLE_RATE, resample
 from aligner_core.errors import AudioError
 
+from .midi import Note, Part, midi
+
 SOUND_FONT = Path("/usr/share/sounds/sf2/FluidR3_GM.sf2")
 RENDER_RATE = 48000  # at 16 kHz the synthesizer would fold what its 44.1 kHz samples have above 8 kHz down
 PACKING = 0.945  # about 20 kbit/s
 SINGER = (48, 84)  # MIDI pitches
 TONE_SECONDS = (0.1, 2.5)
-BEND_RANGE = 12  # semitones either way
-DRUM_CHANNEL = 9
 LEADS: tuple[int, ...] = (64, 65, 66, 67, 56, 57, 59, 60, 40, 41, 42, 110, 73, 74, 75, 71, 68, 69, 70, 22, 26, 27, 29)
 LEADS += (30, 80, 81, 84, 87, 82, 83, 78, 79, 21, 23, 77, 72, 109, 111)  # distorted, synthetic, whistling, reedy
 CHOIRS = (52, 53, 54)
@@ -56,29 +56,6 @@ DRUMS: dict[str, dict[int, str]] = {  # one bar for each drum's key: its length 
     "disco": {36: "x...x...x...x...", 40: "....x.......x...", 46: "..x...x...x...x.", 42: "x.o.x.o.x.o.x.o."},
     "toms": {36: "x..x..x.", 45: "..o...xx", 41: "x...x...", 70: "oooooooo"},
 }
-
-
-@dataclass(frozen=True)
-class Note:
-    """A tone, or several under one slur: `bends` are (s after the start, semitones from `pitch`)."""
-
-    start: float
-    length: float
-    pitch: int
-    velocity: int
-    bends: tuple[tuple[float, float], ...] = ()
-
-
-@dataclass(frozen=True)
-class Part:
-    """What one player does; volume, pan and reverb are MIDI controller values."""
-
-    role: str
-    program: int
-    volume: int
-    pan: int
-    reverb: int
-    notes: tuple[Note, ...] = ()
 
 
 @dataclass(frozen=True)
@@ -242,42 +219,6 @@ class _Singing:
             swell = self.depth * min(max(since - self.delay, 0) / 0.25, 1)
             bends.append((time, bend + swell * math.sin(2 * math.pi * self.speed * time + phase)))
         return Note(first, length, pitch, random.randint(75, 120), tuple(bends))
-
-
-def midi(parts: tuple[Part, ...]) -> bytes:
-    """A standard MIDI file of format 0 in which a tick is a millisecond."""
-    events: list[tuple[int, int, bytes]] = []  # tick, order within it, message
-    channels = iter(c for c in range(16) if c != DRUM_CHANNEL)
-    for part in parts:
-        events += _messages(part, DRUM_CHANNEL if part.role == "drums" else next(channels))
-    track, now = bytearray(), 0
-    for tick, _, message in sorted(events, key=lambda event: event[:2]):
-        track += _variable(tick - now) + message
-        now = tick
-    track += b"\x00\xff\x2f\x00"
-    head = b"MThd" + (6).to_bytes(4, "big") + b"\x00\x00\x00\x01" + (500).to_bytes(2, "big")  # 500 ticks in 0.5 s
-    return head + b"MTrk" + len(track).to_bytes(4, "big") + bytes(track)
-
-
-def _messages(part: Part, channel: int) -> Iterator[tuple[int, int, bytes]]:
-    yield 0, 0, bytes((0xC0 | channel, part.program))
-    for control, value in ((7, part.volume), (10, part.pan), (91, part.reverb), (101, 0), (100, 0), (6, BEND_RANGE)):
-        yield 0, 0, bytes((0xB0 | channel, control, value))
-    for note in part.notes:
-        start = round(1000 * note.start)
-        yield start, 3, bytes((0x90 | channel, note.pitch, note.velocity))
-        yield start + max(round(1000 * note.length), 1), 1, bytes((0x80 | channel, note.pitch, 0))
-        for time, semitones in note.bends:
-            if time < note.length:
-                bend = min(max(round(8192 + 8192 * semitones / BEND_RANGE), 0), 16383)
-                yield start + round(1000 * time), 2, bytes((0xE0 | channel, bend & 127, bend >> 7))
-
-
-def _variable(number: int) -> bytes:
-    digits = [number & 127]
-    while number := number >> 7:
-        digits.append(number & 127 | 128)
-    return bytes(reversed(digits))
 
 
 def play(parts: tuple[Part, ...], level: float, sound_font: Path = SOUND_FONT) -> tuple[bytes, float]:
