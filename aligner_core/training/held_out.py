@@ -37,7 +37,7 @@ class HeldOut:
         self.untimed = [u for u in utterances if u.labels is None]
 
     def __call__(self, model: CnnCtc) -> dict[str, float]:
-        """Share of word starts within 25, 50 and 100 ms, bias in s, and blank share of frames with a voice."""
+        """Share of word starts within 25, 50, 100 and 300 ms, bias in s, and blank share of frames with a voice."""
         figures: dict[str, float] = {}
         for name, group in self.groups.items():
             log_probs = [utterance_log_probs(model, self.features(u, music=False)) for u in group]
