@@ -15,8 +15,8 @@ from torch import Tensor
 from . import acoustic, audio
 from .acoustic import AcousticModel
 from .errors import AlignmentError
-from .evidence import Decoding, doubt_held, evidence
-from .lattice import Lattice, Readings, Visit, lattice
+from .evidence import Decoding, doubt_held, evidence, voice_probability
+from .lattice import Lattice, Readings, Visit, lattice, require_sound
 from .phones import base, pronounce
 from .syllables import spell
 from .text import mark, readings
@@ -25,9 +25,9 @@ from .viterbi import quantize, viterbi
 
 Progress = Callable[[float], None]  # called with the share done, 0..1
 
-
 HEARD = 0.2  # a line during which the mean probability of any voice is lower was not sung
 ROUNDS = 3  # of second thoughts about held phones
+FASTEST = 3  # frames a phone: no text is said faster than this on average
 
 
 @dataclass(frozen=True)
@@ -101,9 +101,9 @@ class Aligner:
         lines = [[_token(word.text) for word in line.words] for line in marked.lines]
         sounds = [[token.readings for token in line] for line in lines]
         columns = {name: i for i, name in enumerate(self.model.symbols)}
-        lattice(sounds, columns, 1)  # says what is wrong with the text before the long work
+        require_sound(sounds)
         log_probs = self.model.log_probs(audio.resample(torch.from_numpy(wave), rate), progress).cpu()
-        voice = 1 - log_probs.exp()[:, [i for n, i in columns.items() if n in ("sil", "music")]].sum(1)
+        voice = voice_probability(log_probs, self.model.symbols)
         if float(voice.max()) < HEARD:
             raise AlignmentError("no voice is heard in the sound")
         scores = evidence(log_probs, self.model.symbols, self.decoding)
@@ -122,9 +122,11 @@ class Aligner:
     def _least_frames(self, voiced: float, lines: Sequence[Sequence[Readings]], frames: int) -> int:
         first = [word[0] for line in lines for readings in line for words in readings[:1] for word in words]
         phones = sum(len(pronunciation) for pronunciation in first)
-        pace = voiced / max(phones, 1)
-        least = min(max(int(self.decoding.pace * pace), self.decoding.shortest), self.decoding.longest)
-        return max(1, min(least, frames // max(phones, 1)))
+        if phones * FASTEST > frames:
+            needed, there = (count * self.model.frame_seconds for count in (phones * FASTEST, frames))
+            raise AlignmentError(f"the text needs {needed:.1f} s or more and the sound has {there:.1f} s")
+        least = int(self.decoding.pace * voiced / phones)
+        return min(max(least, self.decoding.shortest), self.decoding.longest)
 
 
 class _Tree:
@@ -185,7 +187,7 @@ class _Tree:
         return Phone(name, start, end, self._fit(visit))
 
     def _fit(self, visit: Visit) -> float:
-        """Mean probability of the phone among all phones while it lasts."""
+        """Mean probability of the phone, with the share its kin give it, among all phones while it lasts."""
         span = slice(visit.start, visit.end)
         share = self.likely[span, visit.column] / np.maximum(self.voice[span], 1e-6)
         return round(float(np.clip(share.mean(), 0, 1)), 4)

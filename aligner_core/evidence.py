@@ -56,13 +56,23 @@ class Decoding:
 NEUTRAL = Decoding(floor=-20.0, rest=0.0, pause=0.0, kin=0.0)  # the posteriors as they are
 
 
+def phone_names(symbols: Sequence[str]) -> Sequence[str]:
+    """The symbols that are sounds of a voice: not silence, the first, nor music, the last of models that have it."""
+    return symbols[1:-1] if symbols[-1] == "music" else symbols[1:]
+
+
+def voice_probability(log_probs: Tensor, symbols: Sequence[str]) -> Tensor:
+    """(frames, symbols) -> (frames,), the probability of any phone."""
+    return log_probs[:, 1 : 1 + len(phone_names(symbols))].exp().sum(1)
+
+
 def evidence(log_probs: Tensor, symbols: Sequence[str], decoding: Decoding) -> Tensor:
     """Posteriors to the scores that `viterbi` adds up: a column for rests, one a phone, one for rests within a line.
 
     Shape:
         (frames, symbols) -> (frames, 1 + phones + 1)
     """
-    names = symbols[1:-1] if symbols[-1] == "music" else symbols[1:]
+    names = phone_names(symbols)
     phones = log_probs[:, 1 : 1 + len(names)]
     voice = phones.logsumexp(-1, keepdim=True)
     rest = torch.log(-torch.expm1(voice.clamp(max=-1e-6))) - decoding.rest  # silence or music is what no voice is

@@ -98,6 +98,16 @@ class _Builder:
         return exits
 
 
+def require_sound(lines: Sequence[Sequence[Readings]]) -> None:
+    """Refuse lines of which no token makes a sound.
+
+    Raises:
+        LyricsError: there is none.
+    """
+    if not any(readings for line in lines for readings in line):
+        raise LyricsError("the lyrics hold nothing that could be sung or spoken")
+
+
 def lattice(
     lines: Sequence[Sequence[Readings]], columns: Mapping[str, int], min_frames: int, pause: int = REST
 ) -> Lattice:
@@ -112,8 +122,7 @@ def lattice(
     Raises:
         LyricsError: no token makes a sound.
     """
-    if not any(readings for line in lines for readings in line):
-        raise LyricsError("the lyrics hold nothing that could be sung or spoken")
+    require_sound(lines)
     builder = _Builder(columns, min_frames, pause)
     exits = builder.rest(REST, [-1])
     index = 0
