@@ -102,12 +102,17 @@ class Aligner:
         sounds = [[token.readings for token in line] for line in lines]
         columns = {name: i for i, name in enumerate(self.model.symbols)}
         require_sound(sounds)
+        phones = _phones(sounds)
+        needed, there = phones * FASTEST * self.model.frame_seconds, len(wave) / rate
+        if needed > there + self.model.frame_seconds:
+            raise AlignmentError(f"the text needs {needed:.1f} s or more and the sound has {there:.1f} s")
         log_probs = self.model.log_probs(audio.resample(torch.from_numpy(wave), rate), progress).cpu()
         voice = voice_probability(log_probs, self.model.symbols)
         if float(voice.max()) < HEARD:
             raise AlignmentError("no voice is heard in the sound")
         scores = evidence(log_probs, self.model.symbols, self.decoding)
-        least = self._least_frames(float(voice.sum()), sounds, len(log_probs))
+        least = int(self.decoding.pace * float(voice.sum()) / phones)
+        least = min(max(least, self.decoding.shortest), self.decoding.longest)
         visits = self._path(lattice(sounds, columns, least, pause=scores.shape[1] - 1), scores)
         tokens = [token for line in lines for token in line]
         return _Tree(tokens, visits, scores.exp(), voice, self.model.frame_seconds).timed(marked)
@@ -119,14 +124,11 @@ class Aligner:
                 return visits
         return found.visits(viterbi(quantize(scores.numpy()), found.graph))
 
-    def _least_frames(self, voiced: float, lines: Sequence[Sequence[Readings]], frames: int) -> int:
-        first = [word[0] for line in lines for readings in line for words in readings[:1] for word in words]
-        phones = sum(len(pronunciation) for pronunciation in first)
-        if phones * FASTEST > frames:
-            needed, there = (count * self.model.frame_seconds for count in (phones * FASTEST, frames))
-            raise AlignmentError(f"the text needs {needed:.1f} s or more and the sound has {there:.1f} s")
-        least = int(self.decoding.pace * voiced / phones)
-        return min(max(least, self.decoding.shortest), self.decoding.longest)
+
+def _phones(lines: Sequence[Sequence[Readings]]) -> int:
+    """How many phones the first reading of these lines has."""
+    first = [word[0] for line in lines for readings in line for words in readings[:1] for word in words]
+    return sum(len(pronunciation) for pronunciation in first)
 
 
 class _Tree:

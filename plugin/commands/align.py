@@ -20,9 +20,9 @@ from plugin.formats import KaraokeTag, Level, RenderOptions
 from plugin.targets import STDOUT, output_options, resolve
 
 if TYPE_CHECKING:
+    from aligner_core.align import Progress
     from aligner_core.timeline import Alignment
 
-Progress = Callable[[float], None]  # called with the share done, 0..1
 LOW_CONFIDENCE = 3  # exit code
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 
