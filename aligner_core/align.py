@@ -46,11 +46,11 @@ class _Token:
 @cache
 def _token(text: str) -> _Token:
     words = readings(text)
-    return _Token(text, words, tuple(tuple(_sounds(word) for word in reading) for reading in words))
+    return _Token(text, words, tuple(tuple(_said(word) for word in reading) for reading in words))
 
 
 @cache
-def _sounds(word: str) -> tuple[tuple[str, ...], ...]:
+def _said(word: str) -> tuple[tuple[str, ...], ...]:
     """Pronunciations that differ in more than stress."""
     return tuple({tuple(base(p) for p in phones): phones for phones in reversed(pronounce(word))}.values())[::-1]
 
@@ -90,31 +90,51 @@ class Aligner:
             LyricsError: there is nothing to say.
             AlignmentError: the text is longer than the sound can hold, or no voice is heard.
         """
-        timed = self.align_wave(audio.load(sound).numpy(), audio.SAMPLE_RATE, lyrics, progress)
+        timed = self.align_heard(self.hear(sound, progress), lyrics)
         return replace(timed, audio=Path(sound).name)
+
+    def hear(self, sound: str | Path, progress: Progress | None = None) -> Tensor:
+        """What the model makes of a sound file: log-probabilities (frames, symbols), on the CPU.
+
+        Raises:
+            AudioError: the file cannot be read.
+        """
+        return self.model.log_probs(audio.load(sound), progress).cpu()
 
     def align_wave(
         self, wave: NDArray[np.float32], rate: int, lyrics: Alignment, progress: Progress | None = None
     ) -> Alignment:
         """As `align`, for a wave (samples,) at `rate` Hz."""
-        marked = mark(lyrics)
-        lines = [[_token(word.text) for word in line.words] for line in marked.lines]
-        sounds = [[token.readings for token in line] for line in lines]
-        columns = {name: i for i, name in enumerate(self.model.symbols)}
+        self.require_room(lyrics, len(wave) / rate)
+        log_probs = self.model.log_probs(audio.resample(torch.from_numpy(wave), rate), progress)
+        return self.align_heard(log_probs.cpu(), lyrics)
+
+    def require_room(self, lyrics: Alignment, seconds: float) -> None:
+        """Refuse a text that makes no sound, or that nobody says in so many seconds.
+
+        Raises:
+            LyricsError, AlignmentError: as `align`.
+        """
+        sounds = _sounds(mark(lyrics))
         require_sound(sounds)
-        phones = _phones(sounds)
-        needed, there = phones * FASTEST * self.model.frame_seconds, len(wave) / rate
-        if needed > there + self.model.frame_seconds:
-            raise AlignmentError(f"the text needs {needed:.1f} s or more and the sound has {there:.1f} s")
-        log_probs = self.model.log_probs(audio.resample(torch.from_numpy(wave), rate), progress).cpu()
+        needed = _phones(sounds) * FASTEST * self.model.frame_seconds
+        if needed > seconds + self.model.frame_seconds:
+            raise AlignmentError(f"the text needs {needed:.1f} s or more and the sound has {seconds:.1f} s")
+
+    def align_heard(self, log_probs: Tensor, lyrics: Alignment) -> Alignment:
+        """As `align`, for what `hear` gave: float (frames, symbols)."""
+        marked = mark(lyrics)
+        sounds = _sounds(marked)
+        self.require_room(lyrics, len(log_probs) * self.model.frame_seconds)
+        columns = {name: i for i, name in enumerate(self.model.symbols)}
         voice = voice_probability(log_probs, self.model.symbols)
         if float(voice.max()) < HEARD:
             raise AlignmentError("no voice is heard in the sound")
         scores = evidence(log_probs, self.model.symbols, self.decoding)
-        least = int(self.decoding.pace * float(voice.sum()) / phones)
+        least = int(self.decoding.pace * float(voice.sum()) / _phones(sounds))
         least = min(max(least, self.decoding.shortest), self.decoding.longest)
         visits = self._path(lattice(sounds, columns, least, pause=scores.shape[1] - 1), scores)
-        tokens = [token for line in lines for token in line]
+        tokens = [_token(word.text) for word in marked.words]
         return _Tree(tokens, visits, scores.exp(), voice, self.model.frame_seconds).timed(marked)
 
     def _path(self, found: Lattice, scores: Tensor) -> list[Visit]:
@@ -123,6 +143,11 @@ class Aligner:
             if not doubt_held(scores, visits, self.decoding):
                 return visits
         return found.visits(viterbi(quantize(scores.numpy()), found.graph))
+
+
+def _sounds(lyrics: Alignment) -> list[list[Readings]]:
+    """How each token of each line may sound."""
+    return [[_token(word.text).readings for word in line.words] for line in lyrics.lines]
 
 
 def _phones(lines: Sequence[Sequence[Readings]]) -> int:
