@@ -1,7 +1,8 @@
 """The CNN-CTC acoustic model: a one-dimensional convolutional network from log-mels to phones, a frame every 10 ms.
 
 A stem at 100 frames a second, a trunk of ConvNeXt blocks (Liu et al. 2022, arXiv 2201.03545) at 50, and a skip
-connection back to 100, so that edges stay sharp while the trunk looks at seconds of context.
+connection back to 100, so that edges stay sharp while the trunk looks at seconds of context. A second, small head may
+say where words and phones begin and end.
 """
 
 from __future__ import annotations
@@ -18,6 +19,7 @@ from aligner_core.phones import PHONES
 SILENCE, MUSIC = "sil", "music"
 WINDOW_FRAMES = 6000  # a minute at a time; even, as the trunk works on pairs of frames
 SYMBOLS = (SILENCE, *PHONES, MUSIC)  # [0] is silence, and the blank of CTC; the last, music without a voice
+EDGES = ("start", "end", "inner")  # of a word, of a word, and from one phone of a word to the next
 
 
 @dataclass(frozen=True)
@@ -29,6 +31,7 @@ class CnnConfig:
         kernels: one trunk block each, its frames of 20 ms under the depth-wise convolution.
         expansion: hidden channels of a block as a multiple of `width`.
         dropout: probability, while training.
+        edge_width: channels of the head for edges; 0 for a network without one.
     """
 
     width: int = 288
@@ -36,6 +39,7 @@ class CnnConfig:
     expansion: int = 3
     dropout: float = 0.1
     symbols: tuple[str, ...] = SYMBOLS
+    edge_width: int = 0
 
 
 class Block(nn.Module):
@@ -62,6 +66,38 @@ class Block(nn.Module):
         return x + residual.transpose(1, 2)
 
 
+class EdgeHead(nn.Module):
+    """How likely an edge of each kind of `EDGES` lies at a frame, from the sound itself and what the trunk makes of it.
+
+    An edge between two frames counts for both, the nearer one more: the probabilities around it sum to one.
+
+    Shape:
+        log-mels (batch, frames, MELS), embedded (batch, frames, width) -> log-odds (batch, frames, len(EDGES))
+    """
+
+    kernels = (9, 9, 9)
+
+    def __init__(self, width: int, inner: int, dropout: float) -> None:
+        super().__init__()
+        self.sound = nn.Conv1d(MELS, inner, 5, padding=2)
+        self.heard = nn.Conv1d(width, inner, 1)
+        self.blocks = nn.Sequential(*(Block(inner, k, 2, dropout) for k in self.kernels))
+        self.norm = nn.LayerNorm(inner)
+        self.out = nn.Linear(inner, len(EDGES))
+        nn.init.constant_(self.out.bias, -3.0)  # edges are rare
+
+    def forward(self, features: Tensor, embedded: Tensor) -> Tensor:
+        """See the class."""
+        x = self.sound(features.transpose(1, 2)) + self.heard(embedded.transpose(1, 2))
+        log_odds: Tensor = self.out(self.norm(self.blocks(nn.functional.gelu(x)).transpose(1, 2)))
+        return log_odds
+
+    @property
+    def reach(self) -> int:
+        """Frames to either side that an output frame depends on."""
+        return sum(k // 2 for k in self.kernels)
+
+
 class CnnCtc(nn.Module):
     """The network.
 
@@ -84,6 +120,7 @@ class CnnCtc(nn.Module):
         self.edge = Block(width, 9, 2, config.dropout)
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, len(config.symbols))
+        self.edges = EdgeHead(width, config.edge_width, config.dropout) if config.edge_width else None
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -115,10 +152,15 @@ class CnnCtc(nn.Module):
         logits: Tensor = self.head(self.embed(features))
         return logits
 
+    def hear(self, features: Tensor) -> tuple[Tensor, Tensor | None]:
+        """As `forward`, and the log-odds of edges (batch, frames, len(EDGES)) if there is a head for them."""
+        embedded = self.embed(features)
+        return self.head(embedded), self.edges(features, embedded) if self.edges else None
+
     @property
     def reach(self) -> int:
         """Frames to either side that an output frame depends on, rounded up to an even number."""
-        return 2 * sum(k // 2 for k in self.config.kernels) + 16
+        return 2 * sum(k // 2 for k in self.config.kernels) + 16 + (self.edges.reach if self.edges else 0)
 
     @torch.inference_mode()
     def log_probs(self, wave: Tensor, progress: Callable[[float], None] | None = None) -> Tensor:
