@@ -1,5 +1,6 @@
-"""From words to the graph of everything that may be heard: each reading of a token, each pronunciation of a word, and
-an optional rest after each word, which costs more within a line than between lines."""
+"""From words to the graph of everything that may be heard: each reading of a token, each pronunciation of a word, an
+optional rest after each word, which costs more within a line than between lines, and between lines a way out of the
+text: something else is heard there, and lines may be left out."""
 
 from __future__ import annotations
 
@@ -9,13 +10,17 @@ from dataclasses import dataclass
 import numpy as np
 from numpy.typing import NDArray
 
+from .costs import Freedom
 from .errors import LyricsError
 from .graph import Graph, GraphBuilder
-from .viterbi import Path
+from .viterbi import UNITS_PER_NAT, Path
 
 REST = 0  # emission column of silence and music without a voice, between lines
+LEAPS = (1, 4, 16, 64)  # lines that one arc leaves out: a few arcs leave out any number
 Pronunciations = Sequence[Sequence[str]]  # of one spoken word, phones without stress
 Readings = Sequence[Sequence[Pronunciations]]  # of one token: alternatives, each of spoken words; none = no sound
+_NOWHERE = (-1, -1, -1, -1)
+_STRAY = (-2, -1, -1, -1)
 
 
 @dataclass(frozen=True)
@@ -38,12 +43,27 @@ class Visit:
 
 
 @dataclass(frozen=True)
+class Columns:
+    """Where the emissions of a lattice are.
+
+    Args:
+        phones: column of each phone.
+        pause: of rests within a line.
+        other: of whatever is not in the text; None where nothing else may be heard.
+    """
+
+    phones: Mapping[str, int]
+    pause: int = REST
+    other: int | None = None
+
+
+@dataclass(frozen=True)
 class Lattice:
     """A graph that remembers where its states come from.
 
     Args:
         graph: for `viterbi`.
-        origin: int32 (states, 4): token, reading, word and variant of a state; -1 in the rows of rests.
+        origin: int32 (states, 4): token, reading, word and variant of a state; negative for what is not a phone.
     """
 
     graph: Graph
@@ -59,23 +79,41 @@ class Lattice:
                 out.append(Visit(token, reading, word, variant, column, int(start), int(end)))
         return out
 
+    def strays(self, path: Path) -> list[tuple[int, int]]:
+        """(start, end) in frames of each part of a path that is outside the text; the longest there are."""
+        out: list[tuple[int, int]] = []
+        for state, start, end in zip(path.states, path.starts, path.ends, strict=True):
+            if self.origin[state, 0] == _STRAY[0]:
+                if out and out[-1][1] == start:
+                    start = out.pop()[0]
+                out.append((int(start), int(end)))
+        return out
+
 
 class _Builder:
     """Adds rests, words and tokens to a graph; each takes and gives the states that the next one may follow, of which
     -1 stands for the beginning."""
 
-    def __init__(self, columns: Mapping[str, int], min_frames: int, pause: int) -> None:
-        self.columns, self.min_frames, self.pause = columns, min_frames, pause
+    def __init__(self, columns: Columns, min_frames: int) -> None:
+        self.columns, self.min_frames = columns, min_frames
         self.graph = GraphBuilder()
         self.origin: list[tuple[int, int, int, int]] = []
 
-    def state(self, column: int, least: int, before: Sequence[int], origin: tuple[int, int, int, int]) -> int:
+    def state(
+        self,
+        column: int,
+        least: int,
+        before: Sequence[int],
+        origin: tuple[int, int, int, int] = _NOWHERE,
+        arcs: Sequence[tuple[int, int]] = (),
+        initial: int | None = None,
+    ) -> int:
         self.origin.append(origin)
-        arcs = [(source, 0) for source in before if source >= 0]
-        return self.graph.state(column, least, arcs, initial=0 if -1 in before else None)
+        free = [(source, 0) for source in before if source >= 0]
+        return self.graph.state(column, least, [*free, *arcs], initial=0 if -1 in before else initial)
 
     def rest(self, column: int, before: list[int]) -> list[int]:
-        return [*before, self.state(column, 1, before, (-1, -1, -1, -1))]
+        return [*before, self.state(column, 1, before)]
 
     def word(self, pronunciations: Pronunciations, before: list[int], where: tuple[int, int, int]) -> list[int]:
         """All pronunciations side by side."""
@@ -83,7 +121,7 @@ class _Builder:
         for variant, phones in enumerate(pronunciations):
             last = before
             for phone in phones:
-                last = [self.state(self.columns[phone], self.min_frames, last, (*where, variant))]
+                last = [self.state(self.columns.phones[phone], self.min_frames, last, (*where, variant))]
             exits += last
         return exits
 
@@ -93,9 +131,16 @@ class _Builder:
         for number, words in enumerate(readings):
             last = before
             for at, pronunciations in enumerate(words):
-                last = self.word(pronunciations, last if at == 0 else self.rest(self.pause, last), (index, number, at))
+                before_word = last if at == 0 else self.rest(self.columns.pause, last)
+                last = self.word(pronunciations, before_word, (index, number, at))
             exits += last
         return exits
+
+    def line(self, first: int, line: Sequence[Readings], before: list[int]) -> list[int]:
+        sounding = [(first + i, readings) for i, readings in enumerate(line) if readings]
+        for at, (number, readings) in enumerate(sounding):
+            before = self.token(number, readings, before if at == 0 else self.rest(self.columns.pause, before))
+        return before
 
 
 def require_sound(lines: Sequence[Sequence[Readings]]) -> None:
@@ -109,29 +154,67 @@ def require_sound(lines: Sequence[Sequence[Readings]]) -> None:
 
 
 def lattice(
-    lines: Sequence[Sequence[Readings]], columns: Mapping[str, int], min_frames: int, pause: int = REST
+    lines: Sequence[Sequence[Readings]], columns: Columns, min_frames: int, freedom: Freedom | None = None
 ) -> Lattice:
     """The graph of these lines, said one after the other.
 
     Args:
         lines: the readings of each token of each line; tokens are numbered through.
-        columns: emission column of each phone.
+        columns: where the emissions are.
         min_frames: least number of frames of a phone.
-        pause: emission column of rests within a line.
+        freedom: what it costs to leave the text between lines, and lines out; without it the whole text is said.
 
     Raises:
         LyricsError: no token makes a sound.
     """
     require_sound(lines)
-    builder = _Builder(columns, min_frames, pause)
-    exits = builder.rest(REST, [-1])
+    builder = _Builder(columns, min_frames)
+    strays: list[int] = []
+    exits = _gap(builder, [-1], strays, freedom)
     index = 0
     for line in lines:
-        sounding = [(index + i, readings) for i, readings in enumerate(line) if readings]
-        for number, readings in sounding:
-            last = number == sounding[-1][0]
-            exits = builder.rest(REST if last else pause, builder.token(number, readings, exits))
+        if any(line):
+            exits = _gap(builder, builder.line(index, line, exits), strays, freedom)
         index += len(line)
     for state in exits:
         builder.graph.end(state)
     return Lattice(builder.graph.build(), np.array(builder.origin, np.int32))
+
+
+def passage(lines: Sequence[Sequence[Readings]], columns: Columns, min_frames: int, freedom: Freedom) -> Lattice:
+    """The graph of any stretch of consecutive lines, or of something else altogether.
+
+    Args:
+        As `lattice`.
+    """
+    builder = _Builder(columns, min_frames)
+    assert columns.other is not None
+    builder.graph.end(builder.state(columns.other, 1, [-1], _STRAY))
+    jump = _units(freedom.jump)
+    index, exits = 0, []
+    for line in lines:
+        if any(line):
+            enter = builder.state(columns.other, 1, [], _STRAY, initial=jump)
+            exits = builder.rest(REST, builder.line(index, line, [*exits, enter]))
+            away = builder.state(columns.other, 1, exits, _STRAY)
+            for state in (*exits, away):
+                builder.graph.end(state)
+        index += len(line)
+    return Lattice(builder.graph.build(), np.array(builder.origin, np.int32))
+
+
+def _gap(builder: _Builder, before: list[int], strays: list[int], freedom: Freedom | None) -> list[int]:
+    """Between two lines: nothing, a rest, or something that is not in the text, meanwhile of which lines go by."""
+    exits = builder.rest(REST, before)
+    other = builder.columns.other
+    if freedom is None or other is None:
+        return exits
+    leave = [(source, _units(freedom.stray)) for source in exits if source >= 0]
+    leaps = [(strays[-leap], _units(freedom.skip * leap)) for leap in LEAPS if leap <= len(strays)]
+    initial = _units(freedom.stray) if -1 in exits else None
+    strays.append(builder.state(other, 1, [], _STRAY, [*leave, *leaps], initial))
+    return [*exits, strays[-1]]
+
+
+def _units(nats: float) -> int:
+    return -round(nats * UNITS_PER_NAT)

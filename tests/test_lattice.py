@@ -10,7 +10,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 
 from aligner_core.errors import LyricsError
-from aligner_core.lattice import Lattice, Readings, lattice
+from aligner_core.lattice import Columns, Lattice, Readings, lattice
 from aligner_core.viterbi import Path, viterbi_slow
 
 SAY_A: Readings = [[[["A"]]]]
@@ -29,7 +29,7 @@ def said(frames: str) -> np.ndarray[tuple[int, int], np.dtype[np.int32]]:
 
 
 def heard(readings: list[Readings], frames: str, min_frames: int = 1) -> list[tuple[int, int, int, int]]:
-    found = lattice([readings], COLUMNS, min_frames)
+    found = lattice([readings], Columns(COLUMNS), min_frames)
     return [(v.token, v.variant, v.start, v.end) for v in found.visits(viterbi_slow(said(frames), found.graph))]
 
 
@@ -41,7 +41,7 @@ def test_the_pronunciation_that_was_said_wins() -> None:
 
 def test_the_reading_that_was_said_wins() -> None:
     number: Readings = [[[["A"]], [["B"]]], [[["C"]]]]
-    found = lattice([[number]], COLUMNS, 1)
+    found = lattice([[number]], Columns(COLUMNS), 1)
     visits = found.visits(viterbi_slow(said("..CC"), found.graph))
     assert [(v.reading, v.start, v.end) for v in visits] == [(1, 2, 4)]
 
@@ -53,7 +53,7 @@ def test_rests_are_taken_where_they_are_and_only_there() -> None:
 
 
 def test_a_rest_within_a_line_has_a_column_of_its_own() -> None:
-    found = lattice([[SAY_A, SAY_B], [SAY_A]], COLUMNS, 1, pause=3)
+    found = lattice([[SAY_A, SAY_B], [SAY_A]], Columns(COLUMNS, pause=3), 1)
     rests = [int(s) for s, o in zip(found.graph.symbols, found.origin, strict=True) if o[0] < 0]
     assert rests == [0, 3, 0, 0]
 
@@ -64,12 +64,12 @@ def test_a_token_without_sound_is_passed_over() -> None:
 
 def test_lyrics_without_any_sound_are_refused() -> None:
     with pytest.raises(LyricsError, match="nothing that could be sung"):
-        lattice([[[], []], []], COLUMNS, 1)
+        lattice([[[], []], []], Columns(COLUMNS), 1)
 
 
 @given(tokens=tokens, min_frames=st.integers(1, 3))
 def test_every_path_says_one_reading_of_each_token_in_order(tokens: list[Readings], min_frames: int) -> None:
-    found = lattice([tokens[:1], tokens[1:]], COLUMNS, min_frames)
+    found = lattice([tokens[:1], tokens[1:]], Columns(COLUMNS), min_frames)
     noise = np.random.default_rng(0).integers(-3000, 0, (found.graph.frames_needed + 9, 4)).astype(np.int32)
     path = viterbi_slow(noise, found.graph)
     check_visits(found, path, tokens, min_frames)

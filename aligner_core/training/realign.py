@@ -10,23 +10,31 @@ from torch import Tensor
 
 from aligner_core.acoustic.cnn import SYMBOLS, CnnCtc
 from aligner_core.audio import HOP, log_mel, normalise
-from aligner_core.evidence import NEUTRAL, evidence
-from aligner_core.lattice import Lattice, Visit, lattice
+from aligner_core.costs import NEUTRAL
+from aligner_core.evidence import evidence
+from aligner_core.lattice import Columns, Lattice, Visit, lattice
 from aligner_core.viterbi import viterbi_batch
 from aligner_core.viterbi_torch import quantize
 
 from .data import Corpus, Pronunciations, Utterance
 
-COLUMNS = {name: i for i, name in enumerate(SYMBOLS)}
+COLUMNS = Columns({name: i for i, name in enumerate(SYMBOLS)})
 GROUP = 128  # utterances to a launch
 
 
 @torch.inference_mode()
 def utterance_log_probs(model: CnnCtc, features: Tensor) -> Tensor:
     """Normalised features (frames, MELS) -> (frames, symbols)."""
+    return heard(model, features)[0]
+
+
+@torch.inference_mode()
+def heard(model: CnnCtc, features: Tensor) -> tuple[Tensor, Tensor | None]:
+    """Normalised features (frames, MELS) -> log-probabilities (frames, symbols), and the log-odds of edges
+    (frames, kinds) if the model has a head for them."""
     with torch.autocast(features.device.type, torch.bfloat16):
-        logits: Tensor = model(features[None])[0]
-    return logits.float().log_softmax(-1)
+        logits, edges = model.hear(features[None])
+    return logits[0].float().log_softmax(-1), None if edges is None else edges[0].float()
 
 
 def best_visits(

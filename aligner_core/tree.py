@@ -1,0 +1,144 @@
+"""Puts what was heard back into the tree of the text: lines, words, syllables and phones with times."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator, Sequence
+from dataclasses import dataclass, replace
+from functools import cache
+
+import numpy as np
+from torch import Tensor
+
+from .lattice import Readings, Visit
+from .phones import base, pronounce
+from .search import Sung
+from .syllables import spell
+from .text import readings
+from .timeline import Alignment, Line, Phone, Syllable, Word, enclosing
+
+HEARD = 0.2  # a line during which the mean probability of any voice is lower was not sung
+
+
+@dataclass(frozen=True)
+class Token:
+    """A written word, and how it may sound: readings of words of pronunciations, with stress."""
+
+    text: str
+    words: tuple[tuple[str, ...], ...]
+    sounds: tuple[tuple[tuple[tuple[str, ...], ...], ...], ...]
+
+    @property
+    def readings(self) -> Readings:
+        """Without stress."""
+        return [[[[base(p) for p in phones] for phones in word] for word in reading] for reading in self.sounds]
+
+
+@cache
+def token(text: str) -> Token:
+    """How a written word may sound."""
+    words = readings(text)
+    return Token(text, words, tuple(tuple(_said(word) for word in reading) for reading in words))
+
+
+@cache
+def _said(word: str) -> tuple[tuple[str, ...], ...]:
+    """Pronunciations that differ in more than stress."""
+    return tuple({tuple(base(p) for p in phones): phones for phones in reversed(pronounce(word))}.values())[::-1]
+
+
+class Tree:
+    """Makes timed lines of phones.
+
+    Args:
+        likely: probabilities (frames, columns) that the phones' scores come from.
+        voice: probability (frames,) of any phone.
+        frame: seconds from one to the next.
+    """
+
+    def __init__(self, likely: Tensor, voice: Tensor, frame: float) -> None:
+        self.likely, self.voice, self.frame = likely.numpy(), voice.numpy(), frame
+
+    def timed(self, lyrics: Alignment, sung: Sequence[Sung]) -> Alignment:
+        """The lyrics with times: each line in its place, and again where it was sung again.
+
+        Args:
+            sung: what was heard, in order of time.
+        """
+        first = np.cumsum([0, *(len(line.words) for line in lyrics.lines)])
+        heard = [one for one in sung if self._heard(one.visits) >= HEARD]
+        order = _in_place([one.line for one in heard], len(lyrics.lines))
+        lines = []
+        for number, at in order:
+            line = lyrics.lines[number]
+            lines.append(_untimed(line) if at is None else self._line(line, int(first[number]), heard[at].visits))
+        return replace(lyrics, lines=tuple(lines))
+
+    def _heard(self, visits: Sequence[Visit]) -> float:
+        return float(np.mean(np.concatenate([self.voice[v.start : v.end] for v in visits])))
+
+    def _line(self, line: Line, first: int, visits: Sequence[Visit]) -> Line:
+        mine: dict[int, list[Visit]] = {}
+        for visit in visits:
+            mine.setdefault(visit.token - first, []).append(visit)
+        words = tuple(self._word(word, mine.get(at, ())) for at, word in enumerate(line.words))
+        start, end = enclosing(words)
+        return replace(line, start=start, end=end, score=_mean([w.score for w in words]), words=words)
+
+    def _word(self, word: Word, visits: Sequence[Visit]) -> Word:
+        if not visits:
+            return Word(word.text)
+        said = token(word.text)
+        spoken = _spoken(said, visits)
+        names = [base(phone) for phones in spoken for phone in phones]
+        phones = [self._phone(visit, name) for visit, name in zip(visits, names, strict=True)]
+        syllables = tuple(_syllables(spell(word.text, said.words[visits[0].reading], spoken), phones))
+        return Word(word.text, *enclosing(phones), _mean([p.score for p in phones]), syllables)
+
+    def _phone(self, visit: Visit, name: str) -> Phone:
+        start, end = (round(frame * self.frame, 4) for frame in (visit.start, visit.end))
+        return Phone(name, start, end, self._fit(visit))
+
+    def _fit(self, visit: Visit) -> float:
+        """Mean probability of the phone, with the share its kin give it, among all phones while it lasts."""
+        span = slice(visit.start, visit.end)
+        share = self.likely[span, visit.column] / np.maximum(self.voice[span], 1e-6)
+        return round(float(np.clip(share.mean(), 0, 1)), 4)
+
+
+def _in_place(sung: Sequence[int], lines: int) -> list[tuple[int, int | None]]:
+    """(line, which of the sung ones or None) in the order of time; what was not sung stays after the line before it.
+
+    Args:
+        sung: the number of each sung line in order of time.
+    """
+    out: list[tuple[int, int | None]] = [(number, at) for at, number in enumerate(sung)]
+    places = {number: at for at, number in reversed(list(enumerate(sung)))}
+    missing = [number for number in range(lines) if number not in places]
+    for number in missing:
+        before = next((at for at, (other, _) in enumerate(out) if other == number - 1), -1)
+        out.insert(before + 1, (number, None))
+    return out
+
+
+def _untimed(line: Line) -> Line:
+    return replace(line, start=None, end=None, score=None, words=tuple(Word(word.text) for word in line.words))
+
+
+def _spoken(said: Token, visits: Sequence[Visit]) -> tuple[tuple[str, ...], ...]:
+    """The pronunciation of each spoken word that the path took."""
+    variants = {visit.word: visit.variant for visit in visits}
+    words = said.sounds[visits[0].reading]
+    return tuple(words[at][variant] for at, variant in sorted(variants.items()))
+
+
+def _syllables(parts: Sequence[tuple[str, Sequence[str]]], phones: Sequence[Phone]) -> Iterator[Syllable]:
+    at = 0
+    for text, names in parts:
+        mine = tuple(phones[at : at + len(names)])
+        yield Syllable(text, *enclosing(mine), _mean([p.score for p in mine]), mine)
+        at += len(names)
+
+
+def _mean(scores: Sequence[float | None]) -> float | None:
+    known = [score for score in scores if score is not None]
+    return round(sum(known) / len(known), 4) if known else None
