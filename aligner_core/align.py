@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
 
@@ -69,16 +69,29 @@ class Aligner:
             LyricsError: there is nothing to say.
             AlignmentError: the text is longer than the sound can hold, or no voice is heard.
         """
-        timed = self.align_heard(self.hear(sound, progress), lyrics)
+        timed = self.align_heard(self.hear(sound, progress, lyrics), lyrics)
         return replace(timed, audio=Path(sound).name)
 
-    def hear(self, sound: str | Path, progress: Progress | None = None) -> Tensor:
+    def hear(self, sound: str | Path, progress: Progress | None = None, lyrics: Alignment | None = None) -> Tensor:
         """What the model makes of a sound file: log-probabilities (frames, symbols), on the CPU.
+
+        Args:
+            progress: called when all the sound has been read, not before.
+            lyrics: what `require_room` refuses is then refused before the model runs.
 
         Raises:
             AudioError: the file cannot be read.
+            LyricsError, AlignmentError: as `require_room`.
         """
-        return self.model.log_probs(audio.load(sound), progress).cpu()
+        return self.model.log_probs_of(self._with_room(audio.stream(sound), lyrics), progress).cpu()
+
+    def _with_room(self, blocks: Iterable[Tensor], lyrics: Alignment | None) -> Iterator[Tensor]:
+        samples = 0
+        for block in blocks:
+            samples += len(block)
+            yield block
+        if lyrics is not None:
+            self.require_room(lyrics, samples / audio.SAMPLE_RATE)
 
     def align_wave(
         self, wave: NDArray[np.float32], rate: int, lyrics: Alignment, progress: Progress | None = None

@@ -3,33 +3,51 @@
 from __future__ import annotations
 
 import subprocess
+import tempfile
+from collections.abc import Generator, Iterable, Iterator
 from functools import cache
 from pathlib import Path
+from typing import TYPE_CHECKING
 
 import numpy as np
 import torch
 from torch import Tensor
 
 from .errors import AudioError
+from .resampling import resampled
 
-SAMPLE_RATE = 16000  # Hz, of everything after `load`
+if TYPE_CHECKING:
+    from soundfile import SoundFile
+
+SAMPLE_RATE = 16000  # Hz, of everything after `stream`
 HOP = 160  # samples from one frame to the next
 FRAME_SECONDS = HOP / SAMPLE_RATE  # 0.01 s; frame t is centred on t * FRAME_SECONDS
 WINDOW = 400  # samples under one Hann window, 25 ms
 FFT = 512
 MELS = 80
 TINY = 1e-10  # floor of mel power: log(0) never happens
+BLOCK = 2**17  # samples of a file decoded at once
 DYNAMIC_RANGE = 16.0  # nats (70 dB) below the loudest cell that still count as sound
 
 
 def load(path: str | Path) -> Tensor:
-    """Decode any audio or video file.
+    """All of `stream` at once: float32 (samples,) at `SAMPLE_RATE`.
+
+    Raises:
+        AudioError: as `stream`.
+    """
+    return torch.cat(list(stream(path)))
+
+
+def stream(path: str | Path) -> Generator[Tensor]:
+    """Decode any audio or video file, block by block, so that its length does not matter.
 
     libsndfile reads wav, flac, ogg, opus and mp3; everything else goes through the ffmpeg that comes with
-    imageio-ffmpeg, so that nothing needs to be installed beside the package.
+    imageio-ffmpeg, so that nothing needs to be installed beside the package. The first block is decoded at once, the
+    others when they are asked for.
 
     Returns:
-        float32 (samples,) at `SAMPLE_RATE`, the mean of all channels.
+        Blocks of float32 (samples,) at `SAMPLE_RATE`, the mean of all channels; at least one sample in all.
 
     Raises:
         AudioError: the file is missing, is no sound, is cut off, or holds none.
@@ -41,12 +59,47 @@ def load(path: str | Path) -> Tensor:
         raise AudioError("the file is empty", str(path))
     if there := _share_there(path):
         raise AudioError(f"cut off: {there:.0%} of it is there", str(path), "fetch or copy it again")
-    wave = _read_sndfile(path)
-    if wave is None:
-        wave = _read_ffmpeg(path)
-    if wave.numel() == 0:
+    blocks = _finite(_decoded(path))
+    first = next(blocks, None)
+    if first is None:
         raise AudioError("the file holds no sound", str(path))
-    return torch.nan_to_num(wave, nan=0.0, posinf=1.0, neginf=-1.0)
+    return _after(first, blocks)
+
+
+def _after(first: Tensor, blocks: Generator[Tensor]) -> Generator[Tensor]:
+    yield first
+    yield from blocks
+
+
+def _finite(blocks: Iterable[Tensor]) -> Generator[Tensor]:
+    for block in blocks:
+        if len(block):
+            yield torch.nan_to_num(block, nan=0.0, posinf=1.0, neginf=-1.0)
+
+
+def _decoded(path: Path) -> Iterator[Tensor]:
+    """What libsndfile reads; from where it gives up, what ffmpeg does."""
+    import soundfile
+
+    done = 0
+    try:
+        with soundfile.SoundFile(str(path)) as file:
+            # of an MP3 without a header libsndfile guesses the length from the first frame and stops there
+            if file.format != "MP3" or _length_header(path)[0]:
+                for block in resampled(_sndfile_blocks(file), int(file.samplerate), SAMPLE_RATE):
+                    done += len(block)
+                    yield block
+                return
+    except soundfile.SoundFileError:
+        pass  # not a format of libsndfile's, or damaged: ffmpeg forgives more
+    for block in _ffmpeg_blocks(path):
+        yield block[done:]
+        done = max(0, done - len(block))
+
+
+def _sndfile_blocks(file: SoundFile) -> Iterator[Tensor]:
+    while len(samples := file.read(BLOCK, dtype="float32", always_2d=True)):
+        yield torch.from_numpy(np.ascontiguousarray(samples.mean(axis=1)))
 
 
 def _share_there(path: Path) -> float | None:
@@ -74,42 +127,33 @@ def _length_header(path: Path) -> tuple[bytes, int]:
 
 def resample(wave: Tensor, rate: int) -> Tensor:
     """(samples,) at `rate` Hz to (samples,) at `SAMPLE_RATE`."""
-    if rate == SAMPLE_RATE:
-        return wave
-    from torchaudio.functional import resample as sinc_resample
-
-    resampled: Tensor = sinc_resample(wave, rate, SAMPLE_RATE)
-    return resampled
+    return torch.cat([wave[:0], *resampled([wave], rate, SAMPLE_RATE)])
 
 
-def _read_sndfile(path: Path) -> Tensor | None:
-    import soundfile
-
-    try:
-        with soundfile.SoundFile(str(path)) as file:
-            if file.format == "MP3" and not _length_header(path)[0]:
-                return None  # libsndfile guesses the length from the first frame and stops there; ffmpeg reads on
-            samples = file.read(dtype="float32", always_2d=True)
-            rate = int(file.samplerate)
-    except (soundfile.LibsndfileError, RuntimeError):
-        return None  # not a format of libsndfile's, or damaged: ffmpeg forgives more
-    return resample(torch.from_numpy(np.ascontiguousarray(samples.mean(axis=1))), rate)
-
-
-def _read_ffmpeg(path: Path) -> Tensor:
+def _ffmpeg_blocks(path: Path) -> Iterator[Tensor]:
     import imageio_ffmpeg
 
     # "file:" keeps a name with a colon or a leading dash from being taken for an option or a protocol
     source = ["-i", f"file:{path}", "-vn", "-map", "0:a:0"]
     sink = ["-ac", "1", "-ar", str(SAMPLE_RATE), "-f", "f32le", "-"]
-    try:
-        command = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-v", "error", *source, *sink]
-        done = subprocess.run(command, capture_output=True, check=False)  # noqa: S603
-    except (OSError, RuntimeError) as error:
-        raise AudioError(f"ffmpeg does not run: {error}", str(path), "reinstall imageio-ffmpeg") from error
-    if not done.stdout:
-        raise AudioError(_ffmpeg_reason(done.stderr.decode(errors="replace")), str(path))
-    return torch.frombuffer(bytearray(done.stdout[: len(done.stdout) // 4 * 4]), dtype=torch.float32)
+    with tempfile.TemporaryFile() as complaints:  # a pipe that nobody empties would stop ffmpeg
+        try:
+            command = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-v", "error", *source, *sink]
+            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=complaints)  # noqa: S603
+        except (OSError, RuntimeError) as error:
+            raise AudioError(f"ffmpeg does not run: {error}", str(path), "reinstall imageio-ffmpeg") from error
+        silent = True
+        with process:
+            try:
+                while data := process.stdout.read(4 * BLOCK) if process.stdout else b"":
+                    silent = False
+                    yield torch.frombuffer(bytearray(data[: len(data) // 4 * 4]), dtype=torch.float32)
+                process.wait()  # for its last words
+            finally:
+                process.kill()  # who asks for no more blocks shall not wait for the rest
+        if silent:
+            complaints.seek(0)
+            raise AudioError(_ffmpeg_reason(complaints.read().decode(errors="replace")), str(path))
 
 
 def _ffmpeg_reason(message: str) -> str:
@@ -135,12 +179,34 @@ def mel_power(wave: Tensor) -> Tensor:
     Shape:
         (*, samples) -> (*, 1 + samples // HOP, MELS), all values finite and >= 0.
     """
-    window, bank = _filters(wave.device)
-    flat = torch.nn.functional.pad(wave.reshape(-1, wave.shape[-1]), (FFT // 2, FFT // 2))
-    spectrum = torch.stft(flat, FFT, HOP, WINDOW, window, center=False, return_complex=True)
-    power = spectrum.real.square() + spectrum.imag.square()  # (N, FFT/2+1, frames)
-    mels = power.transpose(1, 2) @ bank
+    mels = _power(torch.nn.functional.pad(wave.reshape(-1, wave.shape[-1]), (FFT // 2, FFT // 2)))
     return mels.reshape(*wave.shape[:-1], *mels.shape[1:])
+
+
+def _power(padded: Tensor) -> Tensor:
+    """(N, FFT + HOP * frames) or a little more -> (N, 1 + frames, MELS)."""
+    window, bank = _filters(padded.device)
+    spectrum = torch.stft(padded, FFT, HOP, WINDOW, window, center=False, return_complex=True)
+    power = spectrum.real.square() + spectrum.imag.square()  # (N, FFT/2+1, frames)
+    return power.transpose(1, 2) @ bank
+
+
+def log_mel_blocks(blocks: Iterable[Tensor], device: torch.device) -> Iterator[Tensor]:
+    """The frames of `log_mel` in order, of a sound in blocks (samples,), computed on a device.
+
+    Shape:
+        each (frames, MELS), 1 + samples // HOP frames in all; silence if there is no block.
+    """
+    held = torch.zeros(FFT // 2, device=device)
+    for block in blocks:
+        held = torch.cat([held, block.to(device)])
+        if len(held) >= FFT:
+            frames = 1 + (len(held) - FFT) // HOP
+            yield _power(held[None])[0].clamp(min=TINY).log()
+            held = held[frames * HOP :].clone()
+    held = torch.nn.functional.pad(held, (0, FFT // 2))
+    if len(held) >= FFT:
+        yield _power(held[None])[0].clamp(min=TINY).log()
 
 
 def log_mel(wave: Tensor) -> Tensor:

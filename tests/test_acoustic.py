@@ -35,7 +35,7 @@ def test_windows_give_what_the_whole_gives(monkeypatch: pytest.MonkeyPatch) -> N
     model, wave = small_model(), torch.randn(160 * 997)
     with torch.inference_mode():
         whole = model(normalise(log_mel(wave))[None])[0].log_softmax(-1)
-    monkeypatch.setattr("aligner_core.acoustic.cnn.WINDOW_FRAMES", 100)
+    monkeypatch.setattr("aligner_core.acoustic.windows.WINDOW_FRAMES", 100)
     assert torch.allclose(model.log_probs(wave), whole, atol=1e-4)
 
 

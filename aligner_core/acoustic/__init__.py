@@ -1,14 +1,15 @@
 """Acoustic models: what they promise, the table of them, and their checkpoints.
 
-To add one: a module here with a class that fulfils `AcousticModel`, takes one frozen dataclass of sizes and names it
-as `config_type`; one line in `BACKENDS`. Its checkpoint then describes itself: backend, sizes, weights, card.
+To add one: a module here with a class that fulfils `AcousticModel` (what looks at log-mels need only be `Windowed`),
+takes one frozen dataclass of sizes and names it as `config_type`; one line in `BACKENDS`. Its checkpoint then describes
+itself: backend, sizes, weights, card.
 """
 
 from __future__ import annotations
 
 import dataclasses
 import pickle
-from collections.abc import Callable
+from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, cast, runtime_checkable
@@ -40,7 +41,10 @@ class AcousticModel(Protocol):
         """Seconds from frame to frame; frame t is centred on t * frame_seconds."""
 
     def log_probs(self, wave: Tensor, progress: Callable[[float], None] | None = None) -> Tensor:
-        """(samples,) -> natural logarithms (frames, symbols); `progress` hears the share done."""
+        """(samples,) -> natural logarithms (frames, symbols), on the CPU; `progress` hears the share done."""
+
+    def log_probs_of(self, blocks: Iterable[Tensor], progress: Callable[[float], None] | None = None) -> Tensor:
+        """The same for sound in blocks; all of them are taken before anything else is done, `progress` included."""
 
 
 def load(source: str | Path | None = None, device: str = "cpu") -> AcousticModel:

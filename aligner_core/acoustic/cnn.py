@@ -7,17 +7,17 @@ say where words and phones begin and end.
 
 from __future__ import annotations
 
-from collections.abc import Callable
 from dataclasses import dataclass
 
 import torch
 from torch import Tensor, nn
 
-from aligner_core.audio import FRAME_SECONDS, MELS, SAMPLE_RATE, log_mel, normalise
+from aligner_core.audio import MELS
 from aligner_core.phones import PHONES
 
+from .windows import Windowed
+
 SILENCE, MUSIC = "sil", "music"
-WINDOW_FRAMES = 6000  # a minute at a time; even, as the trunk works on pairs of frames
 SYMBOLS = (SILENCE, *PHONES, MUSIC)  # [0] is silence, and the blank of CTC; the last, music without a voice
 EDGES = ("start", "end", "inner")  # of a word, of a word, and from one phone of a word to the next
 
@@ -98,7 +98,7 @@ class EdgeHead(nn.Module):
         return sum(k // 2 for k in self.kernels)
 
 
-class CnnCtc(nn.Module):
+class CnnCtc(Windowed):
     """The network.
 
     Shape:
@@ -127,16 +127,6 @@ class CnnCtc(nn.Module):
         """Names of the output columns."""
         return self.config.symbols
 
-    @property
-    def sample_rate(self) -> int:
-        """Hz of the wave that `log_probs` takes."""
-        return SAMPLE_RATE
-
-    @property
-    def frame_seconds(self) -> float:
-        """Seconds from one output frame to the next."""
-        return FRAME_SECONDS
-
     def embed(self, features: Tensor) -> Tensor:
         """Normalised log-mels (batch, frames, MELS) -> what the linear head sees, (batch, frames, width)."""
         frames = features.shape[1]
@@ -159,24 +149,5 @@ class CnnCtc(nn.Module):
 
     @property
     def reach(self) -> int:
-        """Frames to either side that an output frame depends on, rounded up to an even number."""
+        """See `Windowed`."""
         return 2 * sum(k // 2 for k in self.config.kernels) + 16 + (self.edges.reach if self.edges else 0)
-
-    @torch.inference_mode()
-    def log_probs(self, wave: Tensor, progress: Callable[[float], None] | None = None) -> Tensor:
-        """Log-probabilities of the symbols, (frames, symbols), for a wave (samples,) at `sample_rate`.
-
-        Works through the sound in windows with all the context that a frame depends on: memory does not grow with
-        the network's width, and the result is that of the whole.
-        """
-        features = normalise(log_mel(wave.to(self.head.weight.device)))
-        frames = len(features)
-        out = torch.empty(frames, len(self.symbols))
-        for begin in range(0, frames, WINDOW_FRAMES):
-            end = min(begin + WINDOW_FRAMES, frames)
-            first = max(0, begin - self.reach)
-            logits = self(features[None, first : end + self.reach])[0, begin - first : end - first]
-            out[begin:end] = logits.float().log_softmax(-1)
-            if progress:
-                progress(end / frames)
-        return out
