@@ -84,9 +84,8 @@ class Lattice:
         out: list[tuple[int, int]] = []
         for state, start, end in zip(path.states, path.starts, path.ends, strict=True):
             if self.origin[state, 0] == _STRAY[0]:
-                if out and out[-1][1] == start:
-                    start = out.pop()[0]
-                out.append((int(start), int(end)))
+                begin = out.pop()[0] if out and out[-1][1] == start else int(start)
+                out.append((begin, int(end)))
         return out
 
 
@@ -191,7 +190,8 @@ def passage(lines: Sequence[Sequence[Readings]], columns: Columns, min_frames: i
     assert columns.other is not None
     builder.graph.end(builder.state(columns.other, 1, [-1], _STRAY))
     jump = _units(freedom.jump)
-    index, exits = 0, []
+    index = 0
+    exits: list[int] = []
     for line in lines:
         if any(line):
             enter = builder.state(columns.other, 1, [], _STRAY, initial=jump)
