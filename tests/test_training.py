@@ -5,6 +5,7 @@ from __future__ import annotations
 import io
 import json
 import zipfile
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
@@ -13,10 +14,11 @@ import soundfile
 import torch
 
 from aligner_core import acoustic
-from aligner_core.acoustic.cnn import SYMBOLS, CnnConfig
-from aligner_core.training.align import Plan, Trainer, read_plan
+from aligner_core.acoustic.cnn import EDGES, SYMBOLS, CnnConfig
+from aligner_core.audio import log_mel, normalise
+from aligner_core.training.align import Plan, Trainer, edge_loss, read_plan
 from aligner_core.training.augment import CROP_FRAMES, MUSIC, Mixer, Recipe
-from aligner_core.training.data import IGNORE, Corpus, frame_labels, music_power, read_packs
+from aligner_core.training.data import IGNORE, Corpus, edge_labels, frame_labels, music_power, read_packs
 from aligner_core.training.realign import realign
 
 PLAIN = Recipe(**dict.fromkeys(Recipe.__dataclass_fields__, 0.0) | {"snr": (0.0, 0.0), "masks": 0})  # type: ignore[arg-type]
@@ -83,7 +85,7 @@ def test_a_long_gap_stays_silence() -> None:
 def test_unchanged_crops_carry_their_labels_along(packs: Path) -> None:
     corpus = corpus_of(packs, "synth-x")
     mixer = Mixer(corpus, torch.ones(3000, 80), PLAIN, seed=1)
-    features, labels = mixer.batch(16)
+    features, labels, _ = mixer.batch(16)
     assert features.shape == (16, CROP_FRAMES, 80)
     assert labels.shape == (16, CROP_FRAMES)
     high, low = (features[labels == SYMBOLS.index(v)].mean(0) for v in ("IY", "AA"))
@@ -99,15 +101,95 @@ def test_augmented_batches_are_finite_seeded_and_know_music_from_silence(packs: 
     assert first[0].isfinite().all()
     assert torch.equal(first[0], again[0])
     assert not torch.equal(first[0], other[0])
-    assert {0, MUSIC} <= set(first[1].flatten().tolist())
+    assert {0, MUSIC} <= set(first.labels.flatten().tolist())
     assert float(music.mean()) == pytest.approx(1.0, rel=1e-3)
 
 
 def test_holding_vowels_lengthens_them_and_nothing_else(packs: Path) -> None:
     corpus = corpus_of(packs, "synth-x")
     held = Recipe(**vars(PLAIN) | {"sing": 1.0, "hold": 6.0})
-    plain, sung = (Mixer(corpus, torch.ones(3000, 80), recipe, 5).batch(32)[1] for recipe in (PLAIN, held))
+    plain, sung = (Mixer(corpus, torch.ones(3000, 80), recipe, 5).batch(32).labels for recipe in (PLAIN, held))
     assert (sung > 0).float().mean() > 1.5 * (plain > 0).float().mean()
+
+
+def test_edges_keep_their_times_and_kinds() -> None:
+    segments = [[-1, "sil", 0, 0.1], [0, "AA", 0.1, 0.203], [0, "B", 0.203, 0.3], [-1, "sp", 0.3, 0.32]]
+    segments.append([1, "B", 0.32, 0.4])
+    at, kinds = edge_labels(segments).T
+    assert at == pytest.approx([10, 20.3, 30, 32, 40], abs=1e-4)
+    assert [EDGES[int(kind)] for kind in kinds] == ["start", "inner", "end", "start", "end"]
+
+
+@pytest.mark.parametrize("change", [{}, {"speed": 1.0}, {"sing": 1.0, "hold": 4.0}, {"speed": 1.0, "reverb": 1.0}])
+def test_edges_go_where_their_labels_go(packs: Path, change: dict[str, float]) -> None:
+    corpus = corpus_of(packs, "synth-x")
+    recipe = Recipe(**vars(PLAIN) | change)
+    batch = Mixer(corpus, torch.ones(3000, 80), recipe, 5).batch(32)
+    assert not batch.edges.isnan().any()
+    late = []
+    for labels, edges in zip(batch.labels, batch.edges, strict=True):
+        for kind, voiced in (("start", True), ("end", False)):
+            here = edges[:, EDGES.index(kind)]
+            for at in torch.nonzero((labels[1:] > 0) != (labels[:-1] > 0))[:, 0] + 1:
+                if bool(labels[at] > 0) == voiced and 5 < at < CROP_FRAMES - 5:
+                    near = here[at - 4 : at + 4]
+                    assert float(near.sum()) == pytest.approx(1.0, abs=1e-4)
+                    late.append(float((near * torch.arange(-4, 4)).sum()))
+    assert len(late) > 20
+    assert max(map(abs, late)) < 2.6  # a label changes at the centre of a frame, and a held frame is long
+    assert abs(np.mean(late) + 0.5) < 0.4
+
+
+def test_edges_are_not_known_where_labels_are_not(packs: Path) -> None:
+    corpus = Corpus(read_packs([packs / "synth-x.zip", packs / "real.zip"]), torch.device("cpu"))
+    batch = Mixer(corpus, torch.ones(3000, 80), PLAIN, 1, unlabelled=True).batch(64)
+    unknown = batch.edges.isnan().any(-1)
+    assert unknown[batch.labels == IGNORE].all()
+    assert torch.equal(unknown.any(1), unknown.all(1))
+    assert 0 < int(unknown.any(1).sum()) < 64
+    assert batch.features.isfinite().all()
+
+
+def test_a_pack_is_drawn_by_its_weight(packs: Path) -> None:
+    corpus = Corpus(read_packs([packs / "synth-x.zip", packs / "real.zip"]), torch.device("cpu"))
+    weights = torch.tensor([0.0 if u.labels is not None else 1.0 for u in corpus.utterances])
+    batch = Mixer(corpus, torch.ones(3000, 80), PLAIN, 1, weights, unlabelled=True).batch(32)
+    assert batch.edges.isnan().all()  # none of the other pack's
+
+
+def test_the_edge_loss_counts_known_frames_only() -> None:
+    log_odds, targets = torch.randn(2, 50, 3), torch.rand(2, 50, 3)
+    targets[0, 20:] = torch.nan
+    wild = log_odds.clone()
+    wild[0, 20:] += 100
+    assert torch.equal(edge_loss(log_odds, targets), edge_loss(wild, targets))
+    exact = torch.full((1, 9, 3), -20.0)
+    assert float(edge_loss(exact, torch.zeros(1, 9, 3))) < 1e-6
+
+
+def test_a_head_on_a_finished_network_learns_edges_and_leaves_it_alone(packs: Path, tmp_path: Path) -> None:
+    sizes = CnnConfig(width=32, kernels=(9,), dropout=0.0)
+    torch.manual_seed(0)
+    acoustic.save(acoustic.cnn.CnnCtc(sizes), "cnn", packs / "start.pt", {})
+    plan = Plan(
+        voices=("synth-x.zip", "real.zip"), music=("music.zip",), steps=62, crops=4, warm_up=5, measure_every=60,
+        average=0.9, learning_rate=3e-3, start="start.pt", head_steps=60, distil=True, trunk_rate=0.1,
+        model=replace(sizes, edge_width=32), recipe=PLAIN,
+    )  # fmt: skip
+    trainer = Trainer(plan, packs, tmp_path, torch.device("cpu"))
+    assert trainer.run(seconds=120)
+    files = packs / "start.pt", tmp_path / "head.pt", tmp_path / "cnn.pt"
+    begun, head, both = (acoustic.load(file) for file in files)
+    row, wave = utterance(77, timed=True)
+    sound = torch.from_numpy(wave)
+    assert torch.equal(head.log_probs(sound), begun.log_probs(sound))
+    assert not torch.equal(both.log_probs(sound), begun.log_probs(sound))
+    _, edges = head.hear(normalise(log_mel(sound))[None])  # type: ignore[attr-defined]
+    for _, _, start, end in row["seg"]:  # type: ignore[attr-defined]
+        for kind, time in (("start", start), ("end", end)):
+            column = edges[0, :, EDGES.index(kind)]
+            near = column[round(100 * time) - 6 : round(100 * time) + 6]
+            assert abs(int(near.argmax()) - 6) <= 2
 
 
 def test_a_run_learns_resumes_and_realigns(packs: Path, tmp_path: Path) -> None:

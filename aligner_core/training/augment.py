@@ -7,11 +7,12 @@ music, other voices and noise added, tone colour), where a mixture is a sum. Lab
 from __future__ import annotations
 
 from dataclasses import dataclass
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
-from aligner_core.acoustic.cnn import SYMBOLS
+from aligner_core.acoustic.cnn import EDGES, SYMBOLS
 from aligner_core.audio import HOP, MELS, SAMPLE_RATE, TINY, mel_power, normalise
 from aligner_core.phones import VOWELS
 
@@ -42,29 +43,66 @@ class Recipe:
     masks: int = 2  # bands and stretches of time put to the mean
 
 
+class Batch(NamedTuple):
+    """Training crops.
+
+    Args:
+        features: normalised (size, CROP_FRAMES, MELS).
+        labels: (size, CROP_FRAMES), `IGNORE` where not known.
+        edges: (size, CROP_FRAMES, len(EDGES)), what the head for edges should say; NaN where not known.
+    """
+
+    features: Tensor
+    labels: Tensor
+    edges: Tensor
+
+
+class _Edges(NamedTuple):
+    """Edges of crops: frame (size, n), inf for none, and kind (size, n)."""
+
+    at: Tensor
+    kind: Tensor
+
+
 class Mixer:
     """Makes batches out of a corpus and music.
 
     Args:
-        corpus: labelled voices; an utterance without labels is never drawn.
+        corpus: voices.
         music: mel power (frames, MELS) with a mean of 1.
         recipe: what to do to them.
         seed: of everything drawn.
+        weights: (utterances,), how much oftener than by its length each is drawn; without it, 1.
+        unlabelled: draw utterances without labels too.
     """
 
-    def __init__(self, corpus: Corpus, music: Tensor, recipe: Recipe, seed: int) -> None:
+    def __init__(
+        self,
+        corpus: Corpus,
+        music: Tensor,
+        recipe: Recipe,
+        seed: int,
+        weights: Tensor | None = None,
+        *,
+        unlabelled: bool = False,
+    ) -> None:
         self.corpus, self.music, self.recipe = corpus, music, recipe
+        self.unlabelled = unlabelled
+        self.weights = torch.ones_like(corpus.lengths) if weights is None else weights
         self.device = corpus.device
         self.random = torch.Generator(self.device).manual_seed(seed)
         self.vowel = torch.tensor([name in VOWELS for name in SYMBOLS], device=self.device)
 
-    def batch(self, size: int) -> tuple[Tensor, Tensor]:
-        """Normalised features (size, CROP_FRAMES, MELS) and labels (size, CROP_FRAMES)."""
-        wave, labels = self._crop(size)
+    def batch(self, size: int) -> Batch:
+        """So many crops."""
+        wave, labels, edges, edged = self._crop(size)
         power = mel_power(self._bend(wave))[:, :SOURCE_FRAMES]
-        power, labels = self._stretch(power, labels)
-        power, labels = self._mix(power, labels)
-        return self._mask(normalise(self._colour(power).clamp(min=TINY).log())), labels
+        power, labels, edges = self._stretch(power, labels, edges)
+        power, labels, quiet = self._mix(power, labels)
+        targets = edge_targets(edges._replace(at=edges.at.masked_fill(quiet[:, None], torch.inf)), CROP_FRAMES)
+        known = (edged | quiet)[:, None] & (labels != IGNORE)
+        features = self._mask(normalise(self._colour(power).clamp(min=TINY).log()))
+        return Batch(features, labels, targets.masked_fill(~known[..., None], torch.nan))
 
     def _uniform(self, shape: tuple[int, ...], low: float = 0.0, high: float = 1.0) -> Tensor:
         return torch.rand(shape, generator=self.random, device=self.device) * (high - low) + low
@@ -72,10 +110,12 @@ class Mixer:
     def _chance(self, size: int, probability: float) -> Tensor:
         return self._uniform((size,)) < probability
 
-    def _crop(self, size: int) -> tuple[Tensor, Tensor]:
-        """Waves (size, samples) and their labels (size, SOURCE_FRAMES); silence around what an utterance has."""
+    def _crop(self, size: int) -> tuple[Tensor, Tensor, _Edges, Tensor]:
+        """Waves (size, samples), their labels (size, SOURCE_FRAMES), edges, and whether (size,) these are known;
+        silence around what an utterance has."""
         corpus = self.corpus
-        weights = corpus.lengths.float().clamp(max=SOURCE_FRAMES * HOP) * corpus.labelled
+        weights = corpus.lengths.float().clamp(max=SOURCE_FRAMES * HOP) * self.weights
+        weights = weights * (corpus.labelled | self.unlabelled)
         picks = torch.multinomial(weights, size, replacement=True, generator=self.random)
         speed = torch.where(self._chance(size, self.recipe.speed), self._uniform((size,), 0.85, 1.18), 1.0)
         samples = SOURCE_FRAMES * HOP
@@ -89,7 +129,8 @@ class Mixer:
         index = (left + corpus.starts[picks, None]).clamp(0, corpus.audio.shape[0] - 2)
         a, b = corpus.audio[index].float(), corpus.audio[index + 1].float()
         wave = (a + (b - a) * (at - left)) * inside / 32768
-        return wave, self._labels(picks, begin / HOP, speed)
+        edges = _Edges((corpus.edge_at[picks] - begin[:, None] / HOP) / speed[:, None], corpus.edge_kind[picks])
+        return wave, self._labels(picks, begin / HOP, speed), edges, corpus.edged[picks]
 
     def _labels(self, picks: Tensor, begin: Tensor, speed: Tensor) -> Tensor:
         corpus = self.corpus
@@ -122,7 +163,7 @@ class Mixer:
         tail[:, 0] += 1
         return tail
 
-    def _stretch(self, power: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
+    def _stretch(self, power: Tensor, labels: Tensor, edges: _Edges) -> tuple[Tensor, Tensor, _Edges]:
         """Tempo, and vowels held as in singing: (size, SOURCE_FRAMES, ...) -> (size, CROP_FRAMES, ...)."""
         size = labels.shape[0]
         change = torch.nn.functional.pad(labels[:, 1:] != labels[:, :-1], (1, 0))
@@ -142,12 +183,15 @@ class Mixer:
         left = at.long()
         share = (at - left)[..., None]
         rows = torch.arange(size, device=self.device)[:, None]
-        return power[rows, left] * (1 - share) + power[rows, left + 1] * share, labels.gather(1, frame)
+        power = power[rows, left] * (1 - share) + power[rows, left + 1] * share
+        return power, labels.gather(1, frame), edges._replace(at=_stretched(edges.at, until, factor) - begin)
 
-    def _mix(self, power: Tensor, labels: Tensor) -> tuple[Tensor, Tensor]:
-        """Add another voice, music and noise to voices of mean power 1; silence under music becomes MUSIC."""
+    def _mix(self, power: Tensor, labels: Tensor) -> tuple[Tensor, Tensor, Tensor]:
+        """Add another voice, music and noise to voices of mean power 1; silence under music becomes MUSIC. The last
+        result says which crops (size,) lost their voice."""
         size = labels.shape[0]
-        sounding = (labels > 0)[..., None].float()
+        loud = power.mean(-1) > 0.3 * power.mean((1, 2))[:, None]
+        sounding = ((labels > 0) | ((labels == IGNORE) & loud))[..., None].float()
         level = (power * sounding).sum((1, 2)) / (sounding.sum((1, 2)) * MELS).clamp(min=1)
         power = power / level.clamp(min=1e-9)[:, None, None]
         backing = self._chance(size, self.recipe.backing)
@@ -160,7 +204,7 @@ class Mixer:
         mixed = mixed * ~quiet[:, None, None] + music
         audible = music.mean(-1) > 1e-3  # 30 dB under the voice
         labels = torch.where(audible & (labels == 0), MUSIC, labels)
-        return mixed + self._noise(mixed), labels
+        return mixed + self._noise(mixed), labels, quiet
 
     def _music(self, size: int) -> Tensor:
         """Two layers of music (size, CROP_FRAMES, MELS) at the recipe's distance from a voice of power 1."""
@@ -211,3 +255,26 @@ class Mixer:
                 hidden = (axis >= begin) & (axis < begin + self._uniform((size, 1, 1), 0, widest))
                 features = features.masked_fill(hidden, 0.0)
         return features
+
+
+def _stretched(at: Tensor, until: Tensor, factor: Tensor) -> Tensor:
+    """Where source frames (size, n), not whole, come to lie: a source frame lasts `factor` new ones and ends at the
+    new time `until`, both (size, SOURCE_FRAMES); inf stays, and what is outside becomes it."""
+    outside = (at < -0.5) | (at >= until.shape[1] - 0.5)
+    time = torch.where(outside, 0.0, at + 0.5)  # a frame lasts from half a frame before its centre
+    frame = time.long()
+    new = until.gather(1, frame) - (frame + 1 - time) * factor.gather(1, frame) - 0.5
+    return torch.where(outside, torch.inf, new)
+
+
+def edge_targets(edges: _Edges, frames: int) -> Tensor:
+    """(size, frames, len(EDGES)): each edge shared out over the two frames around it, the nearer the more."""
+    inside = (edges.at >= 0) & (edges.at < frames - 1)
+    at = torch.where(inside, edges.at, 0.0)
+    left = at.long()
+    share = at - left
+    targets = torch.zeros(at.shape[0], frames, len(EDGES), device=at.device)
+    rows = torch.arange(at.shape[0], device=at.device)[:, None].expand_as(left)
+    targets.index_put_((rows, left, edges.kind), (1 - share) * inside, accumulate=True)
+    targets.index_put_((rows, left + 1, edges.kind), share * inside, accumulate=True)
+    return targets.clamp(max=1.0)

@@ -13,6 +13,7 @@ from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import dataclass
 from functools import cache
+from itertools import groupby
 from pathlib import Path
 from typing import Any
 
@@ -21,7 +22,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from aligner_core.acoustic.cnn import SYMBOLS
+from aligner_core.acoustic.cnn import EDGES, SYMBOLS
 from aligner_core.audio import FRAME_SECONDS, HOP, SAMPLE_RATE, mel_power
 from aligner_core.phones import base, pronounce
 from aligner_core.text import readings
@@ -40,27 +41,57 @@ class Utterance:
         wave: int16 (samples,) at SAMPLE_RATE.
         words: the pronunciations of each spoken word.
         labels: int16 (frames,) symbol of each frame, or None: not known yet.
-        starts: seconds at which each word starts, where labels are known.
+        edges: float32 (n, 2), frame and kind (a column of `EDGES`) of each edge, not rounded; None: not known.
     """
 
     key: str
     wave: NDArray[np.int16]
     words: tuple[Pronunciations, ...]
     labels: NDArray[np.int16] | None
-    starts: tuple[float, ...]
+    edges: NDArray[np.float32] | None
+
+    def times(self, kind: str) -> NDArray[np.float64]:
+        """Seconds at which each word has its edge of this kind; empty where edges are not known."""
+        known = np.zeros((0, 2), np.float32) if self.edges is None else self.edges
+        frames: NDArray[np.float64] = known[known[:, 1] == EDGES.index(kind), 0].astype(np.float64)
+        return frames * FRAME_SECONDS
 
 
-def read_packs(paths: Iterable[Path], workers: int = 16, limit: int | None = None) -> list[Utterance]:
-    """All recordings of these packs, decoded with threads; `limit` takes that many of each pack."""
-    utterances = []
+@dataclass(frozen=True)
+class Entry:
+    """A recording that is not decoded yet: its pack, its line in the manifest, its words."""
+
+    path: Path
+    row: dict[str, Any]
+    words: tuple[Pronunciations, ...]
+
+
+def manifest(paths: Iterable[Path], limit: int | None = None) -> list[Entry]:
+    """What these packs hold; `limit` takes that many of each."""
+    entries = []
     for path in paths:
         with zipfile.ZipFile(path) as pack:
             rows = [json.loads(row) for row in pack.read("manifest.jsonl").decode().splitlines()][:limit]
-            sounds = [pack.read(f"{row['id']}.ogg") for row in rows]
+        entries += [Entry(path, row, _words(row["text"])) for row in rows]
+    return entries
+
+
+def decode(entries: Iterable[Entry], workers: int = 16) -> list[Utterance]:
+    """The recordings with their sound, decoded with threads."""
+    utterances = []
+    for path, group in groupby(entries, key=lambda entry: entry.path):
+        mine = list(group)
+        with zipfile.ZipFile(path) as pack:
+            sounds = [pack.read(f"{entry.row['id']}.ogg") for entry in mine]
         with ThreadPoolExecutor(workers) as pool:
             waves = list(pool.map(_decode, sounds))
-        utterances += [_utterance(path.stem, row, wave) for row, wave in zip(rows, waves, strict=True)]
+        utterances += [_utterance(entry, wave) for entry, wave in zip(mine, waves, strict=True)]
     return utterances
+
+
+def read_packs(paths: Iterable[Path], workers: int = 16, limit: int | None = None) -> list[Utterance]:
+    """All recordings of these packs; `limit` takes that many of each."""
+    return decode(manifest(paths, limit), workers)
 
 
 def _decode(sound: bytes) -> NDArray[np.int16]:
@@ -72,15 +103,15 @@ def _decode(sound: bytes) -> NDArray[np.int16]:
     return np.asarray(wave, dtype=np.int16)
 
 
-def _utterance(pack: str, row: dict[str, Any], wave: NDArray[np.int16]) -> Utterance:
-    words = tuple(_pronunciations(w) for token in row["text"].split() for w in (readings(token) or ((),))[0])
-    segments = row.get("seg")
+def _utterance(entry: Entry, wave: NDArray[np.int16]) -> Utterance:
+    segments = entry.row.get("seg")
     labels = frame_labels(segments, 1 + len(wave) // HOP) if segments else None
-    starts: dict[int, float] = {}
-    for word, _, start, _ in segments or ():
-        if word >= 0:
-            starts.setdefault(word, start)
-    return Utterance(f"{pack}/{row['id']}", wave, words, labels, tuple(starts.values()))
+    edges = edge_labels(segments) if segments else None
+    return Utterance(f"{entry.path.stem}/{entry.row['id']}", wave, entry.words, labels, edges)
+
+
+def _words(text: str) -> tuple[Pronunciations, ...]:
+    return tuple(_pronunciations(word) for token in text.split() for word in (readings(token) or ((),))[0])
 
 
 @cache
@@ -105,6 +136,20 @@ def frame_labels(segments: Sequence[Sequence[Any]], frames: int) -> NDArray[np.i
     return labels
 
 
+def edge_labels(segments: Sequence[Sequence[Any]]) -> NDArray[np.float32]:
+    """float32 (n, 2): the frame, not rounded, and the kind of each edge of a word or within one, in time order."""
+    edges: list[tuple[float, int]] = []
+    spoken = [segment for segment in segments if segment[0] >= 0]
+    for before, (word, _, start, _) in zip([None, *spoken], spoken, strict=False):
+        new = before is None or before[0] != word
+        if before is not None and new:
+            edges.append((before[3], EDGES.index("end")))
+        edges.append((start, EDGES.index("start" if new else "inner")))
+    if spoken:
+        edges.append((spoken[-1][3], EDGES.index("end")))
+    return np.array([(at / FRAME_SECONDS, kind) for at, kind in edges], np.float32).reshape(-1, 2)
+
+
 def _frame(seconds: float) -> int:
     return int(np.ceil(seconds / FRAME_SECONDS - 1e-6))  # the first frame centred at or after this time
 
@@ -118,6 +163,8 @@ class Corpus:
         labels: int16 (all frames,), `IGNORE` where not known.
         label_starts, frames: (utterances,).
         labelled: bool (utterances,).
+        edge_at, edge_kind: (utterances, most edges), frame and kind of each edge; frame inf where there is none.
+        edged: bool (utterances,), whether edges are known.
     """
 
     def __init__(self, utterances: Sequence[Utterance], device: torch.device) -> None:
@@ -132,6 +179,10 @@ class Corpus:
         self.starts = (lengths.cumsum(0) - lengths).to(device)
         self.label_starts = (frames.cumsum(0) - frames).to(device)
         self.labelled = torch.tensor([u.labels is not None for u in utterances], device=device)
+        edges = [torch.from_numpy(u.edges) if u.edges is not None else torch.zeros(0, 2) for u in utterances]
+        table = torch.nn.utils.rnn.pad_sequence(edges, batch_first=True, padding_value=torch.inf).to(device)
+        self.edge_at, self.edge_kind = table[..., 0], table[..., 1].nan_to_num(posinf=0.0).long()
+        self.edged = torch.tensor([u.edges is not None for u in utterances], device=device)
 
     def wave(self, index: int) -> Tensor:
         """float32 (samples,) of one utterance."""

@@ -6,16 +6,20 @@ from collections.abc import Sequence
 
 import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from aligner_core.acoustic.cnn import CnnCtc
 from aligner_core.audio import FRAME_SECONDS, TINY, mel_power, normalise
+from aligner_core.edges import Span, refine
+from aligner_core.lattice import Visit
 
 from .data import Utterance
-from .realign import best_visits, utterance_log_probs
+from .realign import best_visits, heard, utterance_log_probs
 
 MUSIC_LEVEL = 1.0  # power of the music over that of the voice where it sounds: 0 dB
-SINGING_FRAMES = 4  # least frames of a sung phone
+SPEECH_FRAMES, SINGING_FRAMES = 3, 4  # least frames of a spoken and of a sung phone
+Floats = NDArray[np.float64]
 
 
 class HeldOut:
@@ -37,18 +41,27 @@ class HeldOut:
         self.untimed = [u for u in utterances if u.labels is None]
 
     def __call__(self, model: CnnCtc) -> dict[str, float]:
-        """Share of word starts within 25, 50, 100 and 300 ms, bias in s, and blank share of frames with a voice."""
+        """Share of word starts within 25, 50, 100 and 300 ms, bias in s, and blank share of frames with a voice; with a
+        head for edges also the shares after refining, and those of the ends."""
         figures: dict[str, float] = {}
-        for name, group in self.groups.items():
-            log_probs = [utterance_log_probs(model, self.features(u, music=False)) for u in group]
-            figures |= _edges(name, group, log_probs, SINGING_FRAMES if name == "sung" else 3)
+        for name, group, music in self.conditions():
+            outputs = [heard(model, self.features(u, music=music)) for u in group]
+            log_probs, edges = [x for x, _ in outputs], [x for _, x in outputs if x is not None]
+            paths = list(best_visits(group, log_probs, least_frames(name)))
+            figures |= _shares(name, "start", group, [spans(visits) for visits in paths])
+            if edges:
+                refined = [spans(v, refine(v, x)) for v, x in zip(paths, edges, strict=True)]
+                figures |= _shares(f"{name}/refined", "start", group, refined)
+                figures |= _shares(f"{name}/refined_end", "end", group, refined)
             figures[f"{name}/blank"] = _blank(group, log_probs)
-        over = [utterance_log_probs(model, self.features(u, music=True)) for u in self.groups["sung"]]
-        figures |= _edges("sung_over_music", self.groups["sung"], over, SINGING_FRAMES)
-        figures["sung_over_music/blank"] = _blank(self.groups["sung"], over)
         loud = [utterance_log_probs(model, self.features(u, music=False)) for u in self.untimed]
         figures["untimed/blank"] = float(torch.cat([x.argmax(-1) == 0 for x in loud]).float().mean()) if loud else 0.0
         return figures
+
+    def conditions(self) -> list[tuple[str, list[Utterance], bool]]:
+        """Name, utterances, and whether under music, of everything that is measured."""
+        alone = [(name, group, False) for name, group in self.groups.items()]
+        return [*alone, ("sung_over_music", self.groups["sung"], True)]
 
     def features(self, utterance: Utterance, *, music: bool) -> Tensor:
         """Normalised (frames, MELS), with music at the level of the voice or without."""
@@ -66,16 +79,38 @@ class HeldOut:
         return utterance_log_probs(model, self.features(shown[0], music=True)).exp().T[None].cpu()
 
 
-def _edges(name: str, group: Sequence[Utterance], log_probs: Sequence[Tensor], min_frames: int) -> dict[str, float]:
-    errors: list[float] = []
-    for utterance, visits in zip(group, best_visits(group, log_probs, min_frames), strict=True):
-        found: dict[int, float] = {}
-        for visit in visits:
-            found.setdefault(visit.token, visit.start * FRAME_SECONDS)
-        errors += [found.get(i, np.inf) - start for i, start in enumerate(utterance.starts)]
-    size = np.abs(np.array(errors or [np.inf]))
-    shares = {f"{name}/within_{ms}": float((size <= ms / 1000).mean()) for ms in (25, 50, 100, 300)}
-    return shares | {f"{name}/bias": float(np.median(errors)) if errors else 0.0}
+def least_frames(name: str) -> int:
+    """Least frames of a phone in this condition."""
+    return SINGING_FRAMES if name.startswith("sung") else SPEECH_FRAMES
+
+
+def spans(visits: Sequence[Visit], refined: Sequence[Span] | None = None) -> dict[int, Span]:
+    """Start and end in seconds of each word on a path, by its place in the text."""
+    places = refined or [(visit.start, visit.end) for visit in visits]
+    found: dict[int, Span] = {}
+    for visit, (start, end) in zip(visits, places, strict=True):
+        first = found.get(visit.token, (start * FRAME_SECONDS, 0.0))[0]
+        found[visit.token] = (first, end * FRAME_SECONDS)
+    return found
+
+
+def errors(kind: str, group: Sequence[Utterance], found: Sequence[dict[int, Span]]) -> Floats:
+    """Seconds by which the starts or ends ("start", "end") of all words are late; inf for what was not found."""
+    column = ("start", "end").index(kind)
+    return np.array(
+        [
+            words[i][column] - time if i in words else np.inf
+            for utterance, words in zip(group, found, strict=True)
+            for i, time in enumerate(utterance.times(kind))
+        ]
+    )
+
+
+def _shares(name: str, kind: str, group: Sequence[Utterance], found: Sequence[dict[int, Span]]) -> dict[str, float]:
+    late = errors(kind, group, found)
+    late = late if late.size else np.array([np.inf])
+    shares = {f"{name}/within_{ms}": float((np.abs(late) <= ms / 1000).mean()) for ms in (25, 50, 100, 300)}
+    return shares | {f"{name}/bias": float(np.median(late))}
 
 
 def _blank(group: Sequence[Utterance], log_probs: Sequence[Tensor]) -> float:

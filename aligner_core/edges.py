@@ -1,0 +1,137 @@
+"""Edges of sounds, finer than frames: each boundary of a path goes where the network's head for edges puts it.
+
+A path through frame posteriors says which sounds follow each other, and about where. The head says for each frame how
+likely a word starts there, ends there, or one phone of it follows another. That density is smoothed, and among all ways
+to move the boundaries by a few frames that keep their order and leave every phone a least length, the likeliest wins.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
+from typing import NamedTuple
+
+import numpy as np
+from numpy.typing import NDArray
+from torch import Tensor
+
+from .lattice import Visit
+
+START, END, INNER = range(3)  # columns of the head: of a word, of a word, between phones of a word
+STEPS = 4  # places that are tried in a frame
+Floats = NDArray[np.float64]
+Span = tuple[float, float]
+
+
+@dataclass(frozen=True)
+class Refining:
+    """How boundaries are moved; the tuples have a value each for word starts, word ends and edges between phones.
+
+    Args:
+        reach: frames that a boundary moves at most to either side.
+        away: nats taken off for each frame that it moves.
+        blur: frames, standard deviation of the smoothing.
+        doubt: density of edges where the head sees none: the higher, the less it is believed.
+        least: frames, least length of a phone.
+        bias: frames by which the places found are late on sound with known times.
+    """
+
+    reach: tuple[float, float, float] = (4.0, 8.0, 3.0)
+    away: tuple[float, float, float] = (0.1, 0.1, 0.1)
+    blur: float = 1.0
+    doubt: float = 0.01
+    least: float = 1.0
+    bias: tuple[float, float, float] = (0.0, 0.0, 0.0)
+
+
+class _Slot(NamedTuple):
+    """A boundary: its kind, its frame on the path, and the least distance to the one before."""
+
+    kind: int
+    frame: int
+    least: float
+
+
+def refine(visits: Sequence[Visit], edges: Tensor, refining: Refining | None = None) -> list[Span]:
+    """Start and end of each visit in frames, not whole.
+
+    Starts and ends are in order and within 0..frames; a visit after another of its word starts where that ends.
+
+    Args:
+        visits: the phones of a path in time order, at least one frame each.
+        edges: log-odds (frames, 3) of an edge of each kind.
+    """
+    if not visits:
+        return []
+    refining = refining or Refining()
+    slots = _slots(visits, refining.least)
+    scores, offsets = _scores(slots, edges, refining)
+    moved = np.array([slot.frame for slot in slots]) + offsets[_best(scores, slots)] / STEPS
+    moved -= np.array(refining.bias)[[slot.kind for slot in slots]]
+    places = np.maximum.accumulate(moved.clip(0, len(edges))).tolist()
+    starts = [at for at, slot in enumerate(slots) if slot.kind != END]
+    return [(places[at], places[at + 1]) for at in starts]
+
+
+def _slots(visits: Sequence[Visit], least: float) -> list[_Slot]:
+    """The start of each visit, and the end of each last one of a word."""
+    slots = [_Slot(START, visits[0].start, 0.0)]
+    for before, visit in pairwise(visits):
+        if _word(before) == _word(visit) and before.end == visit.start:
+            slots.append(_Slot(INNER, visit.start, least))
+        else:
+            slots += [_Slot(END, before.end, least), _Slot(START, visit.start, 0.0)]
+    return [*slots, _Slot(END, visits[-1].end, least)]
+
+
+def _word(visit: Visit) -> tuple[int, int, int]:
+    return visit.token, visit.reading, visit.word
+
+
+def _scores(slots: Sequence[_Slot], edges: Tensor, refining: Refining) -> tuple[Floats, NDArray[np.intp]]:
+    """What each place of each boundary is worth in nats, (slots, places), and the places in steps from the path's."""
+    widest = int(max(refining.reach) * STEPS)
+    offsets = np.arange(-widest, widest + 1)
+    density = _smoothed(edges, refining.blur)
+    kinds = np.array([slot.kind for slot in slots])
+    places = np.array([slot.frame for slot in slots])[:, None] * STEPS + offsets
+    inside = (places >= 0) & (places < len(density))
+    found = np.where(inside, density[places.clip(0, len(density) - 1), kinds[:, None]], 0.0)
+    moved = np.abs(offsets) / STEPS
+    scores = np.log(found + refining.doubt) - np.array(refining.away)[kinds, None] * moved
+    allowed = (moved <= np.array(refining.reach)[kinds, None]) & inside
+    return np.where(allowed | (offsets == 0), scores, -np.inf), offsets
+
+
+def _smoothed(edges: Tensor, blur: float) -> Floats:
+    """Log-odds (frames, 3) to edges a frame at each step, (1 + frames * STEPS, 3), from the first frame's centre on."""
+    shares = edges.double().sigmoid().cpu().numpy()
+    sparse = np.zeros((1 + len(shares) * STEPS, shares.shape[1]))
+    sparse[:-1:STEPS] = shares
+    time = np.arange(-int(4 * blur * STEPS), int(4 * blur * STEPS) + 1) / STEPS
+    kernel = np.exp(-((time / blur) ** 2) / 2) / (blur * np.sqrt(2 * np.pi))
+    columns = [np.convolve(column, kernel)[len(time) // 2 :][: len(sparse)] for column in sparse.T]
+    return np.stack(columns, 1)
+
+
+def _best(scores: Floats, slots: Sequence[_Slot]) -> NDArray[np.intp]:
+    """The places (slots,) of the best sum of scores in which every boundary keeps its distance from the one before."""
+    count = scores.shape[1]
+    columns = np.arange(count)
+    total = scores[0]
+    chosen: list[NDArray[np.intp]] = []
+    for (before, slot), score in zip(pairwise(slots), scores[1:], strict=True):
+        best = np.maximum.accumulate(total)
+        where = np.maximum.accumulate(np.where(total == best, columns, 0))
+        last = columns + int(np.floor((slot.frame - before.frame - slot.least) * STEPS))  # place that is early enough
+        reachable = last >= 0
+        last = last.clip(0, count - 1)
+        chosen.append(where[last])
+        total = score + np.where(reachable, best[last], -np.inf)
+    at = int(total.argmax())
+    path = [at]
+    for where in reversed(chosen):
+        at = int(where[at])
+        path.append(at)
+    return np.array(path[::-1], np.intp)
