@@ -8,9 +8,8 @@ Writes docs/damage.json and the tables in docs/engine.md. With --quick, --only o
 from __future__ import annotations
 
 import argparse
-import inspect
 import time
-from collections.abc import Callable, Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any
@@ -119,9 +118,6 @@ def _errors(line: Line, found: Line) -> list[float]:
     return [abs(a.start - b.start) for a, b in pairs if a.start is not None and b.start is not None]
 
 
-Hear = Callable[[Case, Recording, Material], torch.Tensor]
-
-
 def run(aligner: Aligner, plan: Iterable[tuple[Case, torch.Tensor]]) -> Iterator[dict[str, Any]]:
     """Align each case and measure it; `base` is how many of its words the clean run of its recording had right."""
     clean: dict[int, int] = {}
@@ -194,7 +190,7 @@ def _share(row: Mapping[str, Any], part: str, whole: str) -> str:
 
 
 def page(results: Mapping[str, Any]) -> str:
-    """All tables: the engine as it is, and with its freedom turned off."""
+    """All tables: as it is, and with the freedom of sound and text to differ turned off."""
     parts = []
     for mode, title in (("free", ""), ("exact", ", `--exact`")):
         for group, rows in results.get(mode, {}).items():
@@ -225,10 +221,8 @@ def main() -> None:
     options = _options()
     torch.set_num_threads(1)
     loaded = Aligner.load(options.model)
-    can_differ = "exact" in inspect.signature(Aligner).parameters
-    build: Callable[..., Aligner] = Aligner
-    aligner = build(loaded.model, exact=True) if options.exact and can_differ else loaded
-    mode = "free" if can_differ and not options.exact else "exact"
+    aligner = Aligner(loaded.model, exact=options.exact)
+    mode = "exact" if options.exact else "free"
     by = report.made_by(options.model)
     out = options.out or JSON
     results = engine_page.read(out)
