@@ -14,6 +14,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
+from importlib.util import find_spec
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -93,29 +94,33 @@ def viterbi_batch(
     lengths: Sequence[int],
     graphs: Sequence[Graph],
     device: torch.device | str = "cpu",
-    memory: int = 2**30,
+    memory: int | None = None,
 ) -> list[Path]:
-    """The best path of each of many utterances at once, meant for a GPU; the same paths as `viterbi`.
+    """The best path of each of many utterances: at once on a GPU, else one by one on the CPU. The paths of `viterbi`.
 
     Args:
         emissions: int32 (utterances, frames, symbols), from `viterbi_torch.quantize`, padded with anything.
         lengths: frames of each utterance.
         graphs: what may be said in each.
-        device: where to compute.
-        memory: bytes of back-pointers and tables, about; utterances that do not fit in together take turns.
+        device: where to compute: a CUDA device, if Triton is there to compile for it; on any other the CPU does it.
+        memory: bytes of the GPU to use, about, by default most of what is free; a byte a state and frame goes to
+            back-pointers, and utterances that do not fit in together take turns.
 
     Raises:
         AlignmentError: an utterance needs more frames than it has (the message names it), or counts differ.
     """
-    from .viterbi_torch import best_paths
-
     if not len(emissions) == len(lengths) == len(graphs):
         raise AlignmentError(f"{len(emissions)} utterances, {len(lengths)} lengths and {len(graphs)} graphs")
     for i, (length, graph) in enumerate(zip(lengths, graphs, strict=True)):
         if not 0 < length <= emissions.shape[1]:
             raise AlignmentError(f"a length of {length} in {emissions.shape[1]} frames", f"utterance {i}")
         check_input((length, *emissions.shape[2:]), graph, f"utterance {i}")
-    return best_paths(emissions, lengths, graphs, device, memory)
+    if str(device).startswith("cuda") and find_spec("triton"):
+        from .viterbi_torch import best_paths
+
+        return best_paths(emissions, lengths, graphs, device, memory)
+    rows = zip(emissions.cpu().numpy(), lengths, graphs, strict=True)
+    return [viterbi(row[:length], graph) for row, length, graph in rows]
 
 
 def viterbi_slow(emissions: NDArray[np.int32], graph: Graph) -> Path:

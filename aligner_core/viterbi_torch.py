@@ -1,10 +1,4 @@
-"""The batched kernel behind `viterbi.viterbi_batch`: all utterances and states at once, one frame after the other.
-
-A cell is one 64-bit integer, its score times 256 plus a byte that says how it was reached: `STAYED`, or `STAYED` - k
-along the k-th arc (k = 1 at the start). The maximum of such integers breaks ties as the specification does, whatever
-the device, and the byte is the back-pointer. What depends on a frame's emissions alone is made ready for `CHUNK` frames
-in one go, so that a frame costs eight small kernels.
-"""
+"""The GPU side of `viterbi.viterbi_batch`: lays the graphs out, says which utterances go together, runs the kernels."""
 
 from __future__ import annotations
 
@@ -17,12 +11,26 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .errors import AlignmentError
-from .graph import NEVER, Graph
+from .graph import Graph
 from .viterbi import LIMIT, UNITS_PER_NAT, UNREACHABLE, Path
 
-CHUNK = 32  # frames
-STAYED = 255
-CLOSED = -(2**60)  # added to what would enter a state after an utterance's end: worse than any sum of scores
+ARCS = 4  # looked up together: `viterbi_triton.GROUP`
+SHARE = 0.7  # of the free memory of a GPU
+
+
+class Shape(NamedTuple):
+    """How the work is cut: states of a tile, a power of two; the warps that share one; frames to a launch, about."""
+
+    tile: int = 512
+    warps: int = 8
+    frames: int = 512
+
+    def chunk(self, tiles: int) -> int:
+        """Frames of a chunk: less where there are many tiles, as the ring has to hold a chunk of each."""
+        return max(min(self.frames, 16), self.frames // tiles)
+
+
+SHAPE = Shape()
 
 
 def quantize(log_probs: Tensor) -> Tensor:
@@ -39,148 +47,164 @@ def quantize(log_probs: Tensor) -> Tensor:
 
 
 def best_paths(
-    emissions: Tensor, lengths: Sequence[int], graphs: Sequence[Graph], device: torch.device | str, memory: int
+    emissions: Tensor,
+    lengths: Sequence[int],
+    graphs: Sequence[Graph],
+    device: torch.device | str,
+    memory: int | None,
+    shape: Shape = SHAPE,
 ) -> list[Path]:
     """`viterbi.viterbi_batch` after its checks."""
+    device = torch.empty(0, device=device).device  # "cuda" gets its number
     paths: dict[int, Path] = {}
-    for group in _groups(lengths, graphs, memory):
-        chosen = emissions[group, : max(lengths[i] for i in group)].to(device)
-        found = _align(chosen, [lengths[i] for i in group], [graphs[i] for i in group])
+    for group in _groups(lengths, graphs, memory or _room(device), shape):
+        chosen, rows = emissions, group
+        if emissions.device != device:
+            longest = max(lengths[i] for i in group)
+            chosen, rows = emissions[group, :longest].to(device), list(range(len(group)))
+        if chosen.dtype != torch.int32 or chosen.stride(2) != 1:
+            chosen = chosen.int().contiguous()
+        nets = _nets([graphs[i] for i in group], [lengths[i] for i in group], shape)
+        with torch.cuda.device(chosen.get_device()):  # where Triton launches; -1 is none
+            found = _align(chosen, rows, nets, shape)
         paths.update(zip(group, found, strict=True))
     return [paths[i] for i in range(len(lengths))]
 
 
-class _Nets(NamedTuple):
-    """B graphs of at most S states and A arcs into a state, padded, and ready for packed scores."""
-
-    symbols: Tensor  # int64 (B, S)
-    frames: Tensor  # int64 (B, S) minimum durations
-    sources: Tensor  # int64 (A, B, S); S, a state that is never reached, where there is no such arc
-    costs: Tensor  # int64 (A, B, S) packed, with the byte of the arc
-    initial: Tensor  # int64 (B, S) packed
-    final: NDArray[np.int64]  # (B, S)
+def _room(device: torch.device) -> int:
+    """Bytes to use on a GPU: what is free, and what torch holds without need."""
+    free = torch.cuda.mem_get_info(device)[0]
+    unused = torch.cuda.memory_reserved(device) - torch.cuda.memory_allocated(device)
+    return int(SHARE * (free + unused))
 
 
-def _groups(lengths: Sequence[int], graphs: Sequence[Graph], memory: int) -> Iterator[list[int]]:
+def _groups(lengths: Sequence[int], graphs: Sequence[Graph], memory: int, shape: Shape) -> Iterator[list[int]]:
     """Indices of utterances of like length that fit into `memory` together."""
     group: list[int] = []
-    states = width = 0
+    cells = states = most = depth = 0
     for i in sorted(range(len(lengths)), key=lambda i: (lengths[i], len(graphs[i]), i)):
-        states, width = max(states, len(graphs[i])), max(width, _footprint(lengths[i], graphs[i]))
-        if group and (len(group) + 1) * states * width > memory:
+        count, least = len(graphs[i]), int(graphs[i].min_frames.max())
+        rows = _rows(max(most, count), max(depth, least), shape)
+        if group and cells + count * lengths[i] + 8 * rows * (states + count) > memory:
             yield group
-            group, states, width = [], len(graphs[i]), _footprint(lengths[i], graphs[i])
+            group, cells, states, most, depth = [], 0, 0, 0, 0
         group.append(i)
+        cells, states = cells + count * lengths[i], states + count
+        most, depth = max(most, count), max(depth, least)
     if group:
         yield group
 
 
-def _footprint(length: int, graph: Graph) -> int:
-    """Bytes a state takes: its back-pointers, and its part of the tables below."""
-    depth, arcs = int(graph.min_frames.max()), int(np.diff(graph.offsets).max())
-    return length + 4 * depth * arcs + 24 * arcs + 32 * (CHUNK + depth)
+def _rows(states: int, depth: int, shape: Shape) -> int:
+    """Rows of the ring: a chunk of each tile, and what the last one looks back to."""
+    tiles = -(-states // shape.tile)
+    return tiles * shape.chunk(tiles) + depth
 
 
-def _align(emissions: Tensor, lengths: Sequence[int], graphs: Sequence[Graph]) -> list[Path]:
-    nets = _nets(graphs, emissions.device)
-    limits = torch.tensor(lengths, device=emissions.device)
-    back, scores = _advance(emissions, limits, nets)
-    ends = np.where(nets.final == UNREACHABLE, UNREACHABLE, scores + nets.final)
-    states = ends.argmax(1)
-    visits = _retrace(back, torch.from_numpy(states).to(emissions.device), nets)
+class _Nets(NamedTuple):
+    """Graphs one after the other, as the kernels want them; their states number N in all."""
+
+    lengths: NDArray[np.int64]  # frames of each utterance
+    counts: NDArray[np.int64]  # states of each
+    rows: int
+    symbols: NDArray[np.int32]  # (N,)
+    least: NDArray[np.int32]  # (N,)
+    initial: NDArray[np.int32]  # (N,)
+    final: NDArray[np.int32]  # (N,)
+    tiles: NDArray[np.int64]  # (tiles of all, 2): where the arcs of a tile begin, and how many there are for each state
+    arcs: NDArray[np.int64]  # source << 32 | cost
+
+
+def _nets(graphs: Sequence[Graph], lengths: Sequence[int], shape: Shape) -> _Nets:
+    counts = np.array([len(graph) for graph in graphs])
+    least = np.concatenate([graph.min_frames for graph in graphs])
+    tiles, arcs = _arcs(graphs, counts, shape)
+    return _Nets(
+        lengths=np.array(lengths, np.int64),
+        counts=counts,
+        rows=_rows(int(counts.max()), int(least.max()), shape),
+        symbols=np.concatenate([graph.symbols for graph in graphs]),
+        least=least,
+        initial=np.concatenate([graph.initial for graph in graphs]),
+        final=np.concatenate([graph.final for graph in graphs]),
+        tiles=tiles,
+        arcs=arcs,
+    )
+
+
+def _arcs(
+    graphs: Sequence[Graph], counts: NDArray[np.int64], shape: Shape
+) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """`tiles` and `arcs`: as many places for each state of a tile as any of them needs, the k-th arcs side by side."""
+    states = np.concatenate([np.arange(count) for count in counts])
+    blocks = -(-counts // shape.tile)
+    tile = np.repeat(_before(blocks), counts) + states // shape.tile
+    degrees = np.concatenate([np.diff(graph.offsets) for graph in graphs])
+    most = np.zeros(int(blocks.sum()), np.int64)
+    np.maximum.at(most, tile, degrees)
+    most = -(-np.maximum(most, 1) // ARCS) * ARCS
+    begins = _before(most * shape.tile)
+    padding = np.repeat(np.repeat(counts, blocks), most * shape.tile) << 32
+    number = np.arange(int(degrees.sum())) - np.repeat(_before(degrees), degrees)
+    slots = np.repeat(begins[tile] + states % shape.tile, degrees) + number * shape.tile
+    sources = np.concatenate([graph.sources for graph in graphs]).astype(np.int64)
+    costs = np.concatenate([graph.costs for graph in graphs]).astype(np.int64)
+    padding[slots] = sources << 32 | costs & 0xFFFFFFFF
+    return np.stack([begins, most], axis=1), padding
+
+
+def _align(emissions: Tensor, rows: Sequence[int], nets: _Nets, shape: Shape) -> list[Path]:
+    """The paths of the utterances in these rows of the emissions."""
+    visits, ends = _launch(emissions, rows, nets, shape)
+    steps, results = visits.cpu().numpy(), ends.cpu().numpy()
     paths = []
-    for b, (graph, length) in enumerate(zip(graphs, lengths, strict=True)):
-        frames = np.flatnonzero(visits[:, b] >= 0)
-        visited = visits[frames, b]
-        starts = (frames + 1 - graph.min_frames[visited]).astype(np.int32)
-        paths.append(Path(visited, starts, length, int(ends[b, states[b]])))
+    places = zip(_before(nets.counts), nets.lengths, results, strict=True)
+    for first, length, (number, score) in places:
+        states, starts = steps[first : first + number][::-1].T
+        paths.append(Path(states.copy(), starts.copy(), int(length), int(score)))
     return paths
 
 
-def _nets(graphs: Sequence[Graph], device: torch.device) -> _Nets:
-    count, states = len(graphs), max(len(graph) for graph in graphs)
-    arcs = max(1, *(int(np.diff(graph.offsets).max()) for graph in graphs))
-    symbols, frames = np.zeros((count, states), np.int64), np.ones((count, states), np.int64)
-    initial, final = (np.full((count, states), UNREACHABLE, np.int64) for _ in range(2))
-    sources, costs = np.full((arcs, count, states), states, np.int64), np.zeros((arcs, count, states), np.int64)
-    for b, graph in enumerate(graphs):
-        n, degrees = len(graph), np.diff(graph.offsets)
-        symbols[b, :n], frames[b, :n] = graph.symbols, graph.min_frames
-        initial[b, :n] = np.where(graph.initial == NEVER, UNREACHABLE, graph.initial.astype(np.int64) * 256)
-        final[b, :n] = np.where(graph.final == NEVER, UNREACHABLE, graph.final.astype(np.int64))
-        targets = np.repeat(np.arange(n), degrees)
-        order = np.arange(len(graph.sources)) - graph.offsets[targets]
-        sources[order, b, targets], costs[order, b, targets] = graph.sources, graph.costs
-    costs = costs * 256 + (STAYED - 1 - np.arange(arcs))[:, None, None]
-    initial[initial != UNREACHABLE] += STAYED - 1
-    arrays = (symbols, frames, sources, costs, initial)
-    columns, least, origins, packed, starts = (torch.from_numpy(array).to(device) for array in arrays)
-    return _Nets(columns, least, origins, packed, starts, final)
+def _launch(emissions: Tensor, rows: Sequence[int], nets: _Nets, shape: Shape) -> tuple[Tensor, Tensor]:
+    """Visits (N, 2), state and first frame, the last first; and of each utterance their number, and the score."""
+    from .viterbi_triton import advance, retrace
 
-
-def _advance(emissions: Tensor, limits: Tensor, nets: _Nets) -> tuple[Tensor, NDArray[np.int64]]:
-    """Back-pointers uint8 (T, B, S), and the scores (B, S) of the last frames, int64."""
-    count, states = nets.symbols.shape
-    total, depth = emissions.shape[1], int(nets.frames.max())
-    ring = torch.full((depth, count, states + 1), UNREACHABLE, device=emissions.device)
-    back = torch.empty((total, count, states), dtype=torch.uint8, device=emissions.device)
-    lookups = [_lookup(nets, depth, phase) for phase in range(depth)]
-    last = ring[-1, :, :states]
-    for t, (stay, run) in enumerate(_chunks(emissions, limits, nets, depth)):
-        row = ring[t % depth, :, :states]
-        enter = ring.view(-1)[lookups[t % depth]].add_(nets.costs).amax(0)
-        if t < depth:
-            enter = torch.where(nets.frames == t + 1, nets.initial, enter)
-        best = torch.maximum(enter.add_(run), last + stay)
-        back[t] = best  # its lowest byte
-        torch.bitwise_and(best, -256, out=row)
-        last = row
-    return back, (last >> 8).cpu().numpy()
-
-
-def _lookup(nets: _Nets, depth: int, phase: int) -> Tensor:
-    """int32 (A, B, S): where in the ring the score is from which each arc leaves, in frames t = phase modulo depth."""
-    count, states = nets.symbols.shape
-    utterances = torch.arange(count, device=nets.symbols.device)[:, None]
-    rows = (phase - nets.frames) % depth
-    return ((rows * count + utterances) * (states + 1) + nets.sources).int()
-
-
-def _chunks(emissions: Tensor, limits: Tensor, nets: _Nets, depth: int) -> Iterator[tuple[Tensor, Tensor]]:
-    """For each frame, packed (B, S): the emission of staying, and the summed emissions of a least visit up to it."""
-    count, total, symbols = emissions.shape
     device = emissions.device
-    steps = torch.arange(CHUNK, device=device)[:, None, None]
-    begins = steps + (depth + 1 - nets.frames)
-    columns = nets.symbols.expand(CHUNK + depth + 1, -1, -1)
-    for t in range(0, total, CHUNK):
-        # frames t - depth .. t + CHUNK - 1, zero outside the utterances
-        window = torch.zeros((CHUNK + depth + 1, count, symbols), dtype=torch.int64, device=device)
-        low, high = max(0, t - depth), min(t + CHUNK, total)
-        part = emissions[:, low:high].transpose(0, 1)
-        inside = torch.arange(low, high, device=device)[:, None] < limits
-        window[low - t + depth + 1 : high - t + depth + 1] = part * inside[:, :, None]
-        sums = window.cumsum(0).gather(2, columns)
-        upto = sums[depth + 1 :]
-        stay = (upto - sums[depth:-1]) * 256 + STAYED
-        run = (upto - sums.gather(0, begins)) * 256
-        run += (steps + t >= limits[:, None]) * CLOSED
-        yield from zip(stay[: total - t], run[: total - t], strict=True)
+    arrays = (_places(emissions, rows, nets, shape), nets.symbols, nets.least, nets.tiles, nets.arcs)
+    places, symbols, least, layout, arcs = (torch.from_numpy(array).to(device) for array in arrays)
+    initial, final = torch.from_numpy(nets.initial).to(device), torch.from_numpy(nets.final).to(device)
+    carry = torch.tensor([UNREACHABLE, 0, 0], device=device).repeat(len(symbols), 1)
+    ring = torch.full((nets.rows * (len(symbols) + len(rows)),), UNREACHABLE, device=device)
+    back = torch.empty(int(nets.lengths @ nets.counts), dtype=torch.uint8, device=device)
+    tiles = -(-int(nets.counts.max()) // shape.tile)
+    frames = shape.chunk(tiles)
+    chunks = -(-int(nets.lengths.max()) // frames)
+    tables = (emissions, places, symbols, least, layout, arcs, initial, carry, ring, back, nets.rows)
+    for diagonal in range(chunks + tiles - 1):
+        low, high = max(0, diagonal - chunks + 1), min(diagonal, tiles - 1)
+        grid = (len(rows), high - low + 1)
+        advance[grid](*tables, diagonal, low, frames, span=shape.tile, num_warps=shape.warps)
+    visits = torch.empty((len(symbols), 2), dtype=torch.int32, device=device)
+    ends = torch.empty((len(rows), 2), dtype=torch.int64, device=device)
+    retrace[(len(rows),)](places, least, layout, arcs, final, carry, back, visits, ends, span=shape.tile, num_warps=1)
+    return visits, ends
 
 
-def _retrace(back: Tensor, state: Tensor, nets: _Nets) -> NDArray[np.int32]:
-    """int32 (T, B): the state that a visit is to, in the frame that completes its minimum duration; -1 elsewhere."""
-    total, count, states = back.shape
-    visits = torch.empty((total, count), dtype=torch.int32, device=back.device)
-    sources, frames = nets.sources.clamp(max=states - 1).view(-1), nets.frames.view(-1)
-    rows = torch.arange(count, device=back.device) * states
-    here = torch.full_like(state, total - 1)  # the frame in which each path has got to
-    for t in range(total - 1, -1, -1):
-        cell = rows + state
-        arc = STAYED - 1 - back[t].view(-1)[cell].long()
-        current = here == t
-        entered = current & (arc >= 0)
-        visits[t] = torch.where(entered, state, -1)
-        here = torch.where(entered, t - frames[cell], here - (current & ~entered).long())
-        state = torch.where(entered, sources[arc.clamp(min=0) * (count * states) + cell], state)
-    return visits.cpu().numpy()
+def _places(emissions: Tensor, rows: Sequence[int], nets: _Nets, shape: Shape) -> NDArray[np.int64]:
+    """Where in memory each utterance has what, in the order of the fields in `viterbi_triton`."""
+    fields = (
+        np.full(len(rows), emissions.stride(1)),
+        np.array(rows) * emissions.stride(0),
+        _before(nets.counts),
+        _before(-(-nets.counts // shape.tile)),
+        _before((nets.counts + 1) * nets.rows),
+        _before(nets.counts * nets.lengths),
+        nets.lengths,
+        nets.counts,
+    )
+    return np.stack(fields, axis=1).astype(np.int64)
+
+
+def _before(sizes: NDArray[np.int64]) -> NDArray[np.int64]:
+    """Where each of these begins when they lie one after the other."""
+    return sizes.cumsum() - sizes
