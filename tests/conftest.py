@@ -6,7 +6,7 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from pathlib import Path
 
@@ -41,6 +41,21 @@ def shared_data() -> Path:
     if not data.is_dir():
         pytest.skip("needs the sound packs in ../shared/data")
     return data
+
+
+@pytest.fixture(scope="session", autouse=True)
+def _no_cache_of_the_user(tmp_path_factory: pytest.TempPathFactory) -> Iterator[None]:
+    with pytest.MonkeyPatch.context() as patch:
+        patch.setenv("KARALIGN_CACHE", str(tmp_path_factory.mktemp("cache-of-fixtures")))
+        yield
+
+
+@pytest.fixture(autouse=True)
+def cache_folder(tmp_path_factory: pytest.TempPathFactory, monkeypatch: pytest.MonkeyPatch) -> Path:
+    """Where what was heard is kept while a test runs; empty before it."""
+    folder = tmp_path_factory.mktemp("cache")
+    monkeypatch.setenv("KARALIGN_CACHE", str(folder))
+    return folder
 
 
 @pytest.fixture

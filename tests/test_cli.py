@@ -16,7 +16,7 @@ from typing import TYPE_CHECKING, Any, Self
 import numpy as np
 import pytest
 import soundfile
-from numpy.typing import NDArray
+import torch
 
 import aligner_core
 from aligner_core import _version
@@ -27,6 +27,8 @@ from plugin.formats import FORMATS
 
 if TYPE_CHECKING:
     from conftest import Karalign
+
+    from aligner_core.acoustic import AcousticModel
 
 SECONDS = 12.0
 TEXT = "[Verse 1]\nAmazing grace how sweet the sound\n\nthat saved a wretch like me\n"
@@ -45,14 +47,30 @@ class Listener:
         self.asked.append((model, device))
         return self
 
-    def align_wave(
-        self, wave: NDArray[np.float32], rate: int, lyrics: Alignment, progress: Callable[[float], None] | None = None
-    ) -> Alignment:
+    def __call__(self, model: AcousticModel) -> Self:
+        assert model.symbols == self.symbols
+        return self
+
+    @property
+    def model(self) -> Self:
+        return self
+
+    symbols = ("sil", "AA")
+    sample_rate = 16000
+    frame_seconds = 0.01
+
+    def hear(self, sound: str, progress: Callable[[float], None] | None, lyrics: Alignment) -> torch.Tensor:
         self.before()
+        assert lyrics.lines
+        wave, rate = soundfile.read(sound)
         assert len(wave) / rate == SECONDS
         for share in (0.5, 1.0):
             if progress:
                 progress(share)
+        return torch.zeros(int(100 * SECONDS) + 1, 2)
+
+    def align_heard(self, log_probs: torch.Tensor, lyrics: Alignment) -> Alignment:
+        assert log_probs.shape == (int(100 * SECONDS) + 1, 2)
         lines, scores, at = [], iter(self.scores), 0.0
         for line in lyrics.lines:
             if line.text.startswith("["):
@@ -129,7 +147,7 @@ def test_verbose_tells_the_steps_in_order(
 ) -> None:
     rows = karalign("align", "-v", song, lyrics, "-o", tmp_path / "out.lrc").err.splitlines()
     steps = [row.split(" s  ", 1)[1] for row in rows if " s  " in row]
-    assert steps == [f"{lyrics} read: 4 lines", f"{song} read: 12.0 s", "model loaded", "aligned"]
+    assert steps == [f"{lyrics} read: 4 lines", "model loaded", f"{song} heard: 12.0 s", "aligned"]
 
 
 def test_the_json_report_is_all_there_is_on_stdout(

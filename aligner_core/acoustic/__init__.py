@@ -47,6 +47,36 @@ class AcousticModel(Protocol):
         """The same for sound in blocks; all of them are taken before anything else is done, `progress` included."""
 
 
+@dataclasses.dataclass(frozen=True)
+class Deferred:
+    """An `AcousticModel` whose facts are known already: its checkpoint is loaded when there is something to hear.
+
+    Args:
+        source, device: as for `load`.
+    """
+
+    symbols: tuple[str, ...]
+    sample_rate: int
+    frame_seconds: float
+    source: str | Path | None = None
+    device: str = "cpu"
+
+    def log_probs(self, wave: Tensor, progress: Callable[[float], None] | None = None) -> Tensor:
+        """See `AcousticModel`."""
+        return load(self.source, self.device).log_probs(wave, progress)
+
+    def log_probs_of(self, blocks: Iterable[Tensor], progress: Callable[[float], None] | None = None) -> Tensor:
+        """See `AcousticModel`."""
+        return load(self.source, self.device).log_probs_of(blocks, progress)
+
+
+def checkpoint(source: str | Path | None = None) -> Path:
+    """Where the checkpoint lies that `load` would read, whether it is there or not."""
+    from aligner_core.weights import FOLDER
+
+    return FOLDER / DEFAULT if source is None else Path(source)
+
+
 def load(source: str | Path | None = None, device: str = "cpu") -> AcousticModel:
     """The model of a checkpoint file, ready to use; without `source`, the released one.
 

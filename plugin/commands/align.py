@@ -9,7 +9,7 @@ import re
 import sys
 import time
 from collections.abc import Callable, Iterator
-from contextlib import contextmanager
+from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -20,10 +20,13 @@ from plugin.formats import KaraokeTag, Level, RenderOptions
 from plugin.targets import STDOUT, output_options, resolve
 
 if TYPE_CHECKING:
-    from aligner_core.align import Progress
+    from torch import Tensor
+
+    from aligner_core.align import Aligner, Progress
     from aligner_core.timeline import Alignment
 
 LOW_CONFIDENCE = 3  # exit code
+Say = Callable[[str], None]
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 
 
@@ -47,6 +50,9 @@ def _device(ctx: click.Context, param: click.Parameter, value: str) -> str:
     help="Where the model runs: cpu, cuda, cuda:N or auto.",
 )  # fmt: skip
 @click.option(
+    "--no-cache", is_flag=True, help="Hear the sound anew, and keep nothing of it for the next time."
+)  # fmt: skip
+@click.option(
     "--min-confidence", type=click.FloatRange(0, 1), metavar="X",
     help="End with code 3 if a line scores below X or is not found.",
 )  # fmt: skip
@@ -57,7 +63,7 @@ def _device(ctx: click.Context, param: click.Parameter, value: str) -> str:
 def command(
     ctx: click.Context, audio: str, lyrics: str, outputs: tuple[str, ...], format_name: str | None,
     level: Level | None, k_tag: KaraokeTag, no_clobber: bool, model: str | None, device: str,
-    min_confidence: float | None, as_json: bool, quiet: bool, verbose: bool,
+    no_cache: bool, min_confidence: float | None, as_json: bool, quiet: bool, verbose: bool,
 ) -> None:  # fmt: skip
     """Time the text in LYRICS to the sound in AUDIO.
 
@@ -76,7 +82,7 @@ def command(
     text = load(lyrics)
     say(f"{lyrics} read: {len(text.lines)} lines")
     with _progress(not quiet and not verbose and _on_terminal()) as progress, _names(audio, lyrics):
-        alignment, length = _align(audio, text, model, device, progress, say)
+        alignment, length = _align(audio, text, model, device, not no_cache, progress, say)
     for target in targets:
         target.write(alignment)
     threshold = DOUBTFUL if min_confidence is None else min_confidence
@@ -90,24 +96,46 @@ def command(
 
 
 def _align(
-    name: str, text: Alignment, model: str | None, device: str, progress: Progress | None, say: Callable[[str], None]
+    name: str, text: Alignment, model: str | None, device: str, cached: bool, progress: Progress | None, say: Say
 ) -> tuple[Alignment, float]:
     """The alignment, and the length of the sound in seconds."""
-    from aligner_core import audio
-
-    with _hushed():
-        wave = audio.load(name)
-    length = len(wave) / audio.SAMPLE_RATE
-    say(f"{name} read: {length:.1f} s")
-    from aligner_core import Aligner
-
-    aligner = Aligner.load(model, _chosen(device))
-    say("model loaded")
-    alignment = aligner.align_wave(wave.numpy(), audio.SAMPLE_RATE, text, progress)
+    aligner, heard = _hear(name, text, model, _chosen(device), cached, progress, say)
+    length = (len(heard) - 1) * aligner.model.frame_seconds
+    say(f"{name} heard: {length:.1f} s")
+    alignment = aligner.align_heard(heard, text)
     say("aligned")
     if not alignment.timed:
         raise AlignmentError("nothing of the text was found in the sound", name, "is it the right song?")
     return dataclasses.replace(alignment, audio=Path(name).name), length
+
+
+def _hear(
+    name: str, text: Alignment, model: str | None, device: str, cached: bool, progress: Progress | None, say: Say
+) -> tuple[Aligner, Tensor]:
+    """An aligner and what its model hears in the sound, log-probabilities (frames, symbols): from the cache, where no
+    model is loaded, or from the model, and kept in the cache then."""
+    import torch
+
+    from aligner_core import Aligner, acoustic, audio
+    from aligner_core.cache import Cache, Facts, key
+
+    place = key(name, acoustic.checkpoint(model), device) if cached else None
+    if place and (known := Cache().fetch(place)):
+        say("found in the cache")
+        if progress:
+            progress(1.0)
+        log_probs, facts = known
+        return Aligner(acoustic.Deferred(**vars(facts), source=model, device=device)), torch.from_numpy(log_probs)
+    with _hushed():
+        audio.stream(name).close()  # what is no sound is told before a model is loaded
+    aligner = Aligner.load(model, device)
+    say("model loaded")
+    with _hushed_at_first(progress) as onward:
+        heard = aligner.hear(name, onward, text)
+    if place:
+        hears = aligner.model
+        Cache().keep(place, heard.numpy(), Facts(hears.symbols, hears.sample_rate, hears.frame_seconds))
+    return aligner, heard
 
 
 @contextmanager
@@ -132,6 +160,20 @@ def _hushed() -> Iterator[None]:
         os.dup2(kept, 2)
         os.close(kept)
         os.close(nowhere)
+
+
+@contextmanager
+def _hushed_at_first(progress: Progress | None) -> Iterator[Progress]:
+    """`_hushed` until progress is told, which goes on to `progress`: C libraries talk while the sound is read."""
+    with ExitStack() as hush:
+        hush.enter_context(_hushed())
+
+        def onward(share: float) -> None:
+            hush.close()
+            if progress:
+                progress(share)
+
+        yield onward
 
 
 def _chosen(device: str) -> str:

@@ -11,7 +11,7 @@ import sys
 import tempfile
 import time
 from collections.abc import Iterator, Sequence
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from pathlib import Path
 
 import click
@@ -51,6 +51,7 @@ def examine(deep: bool) -> Iterator[Check]:
     yield _model("acoustic model", "cnn.pt")
     yield _model("letter model", "letters.npz")
     yield from _folders()
+    yield _cache()
     if deep:
         yield _cuda()
         yield _trial()
@@ -58,10 +59,13 @@ def examine(deep: bool) -> Iterator[Check]:
 
 @click.command()
 @click.option("--deep", is_flag=True, help="Also load PyTorch, look for GPUs and run the model once: some seconds.")
+@click.option("--clear-cache", is_flag=True, help="First delete what was kept of sounds heard before.")
 @click.option("--json", "as_json", is_flag=True, help="Print the findings as JSON.")
 @click.pass_context
-def command(ctx: click.Context, deep: bool, as_json: bool) -> None:
+def command(ctx: click.Context, deep: bool, clear_cache: bool, as_json: bool) -> None:
     """Look for what karalign needs; end with code 1 if something essential is missing."""
+    if clear_cache:
+        _clear()
     checks = list(examine(deep))
     if as_json:
         click.echo(json.dumps([asdict(check) for check in checks], ensure_ascii=False, indent=2))
@@ -132,6 +136,24 @@ def _folder(name: str, candidates: Sequence[Path], hint: str, *, essential: bool
         if os.access(made, os.W_OK):
             return Check(name, True, str(folder), essential=essential)
     return Check(name, False, f"cannot write to {' or '.join(map(str, candidates))}", hint, essential)
+
+
+def _cache() -> Check:
+    from aligner_core.cache import VARIABLE, Cache
+
+    cache = Cache()
+    found = _folder("cache", [cache.folder], f"every sound is heard anew; set {VARIABLE}", essential=False)
+    kept = f"{len(cache.entries)} sounds, {cache.size / 2**20:.1f} MiB of at most {cache.limit / 2**20:.0f} MiB"
+    return replace(found, seen=f"{found.seen}, {kept}") if found.ok else found
+
+
+def _clear() -> None:
+    from aligner_core.cache import Cache
+
+    try:
+        Cache().clear()
+    except OSError as error:
+        raise AlignerError(f"cannot be deleted: {error.strerror}", str(error.filename)) from error
 
 
 def _cuda() -> Check:

@@ -1,0 +1,173 @@
+"""What a model has heard in a sound is kept, so that the same sound with another text takes no second hearing.
+
+An entry is one file: sha256 of what follows; a line of JSON, padded to a multiple of `ALIGN` bytes; the table of
+log-probabilities, little-endian float32, row by row: the very numbers, so an alignment does not depend on the cache.
+"""
+
+from __future__ import annotations
+
+import contextlib
+import hashlib
+import json
+import os
+import sys
+import tempfile
+import time
+from dataclasses import asdict, dataclass
+from pathlib import Path
+from typing import Any
+
+import numpy as np
+from numpy.typing import NDArray
+
+from ._version import __version__
+
+VERSION = 1  # of the layout, and of the way from sound to log-probabilities: one more when either changes
+VARIABLE = "KARALIGN_CACHE"  # names another folder
+LIMIT = 2**30  # bytes of all entries
+ALIGN = 64  # bytes
+DIGEST = 32  # bytes
+SUFFIX, PART = ".heard", ".part"
+ABANDONED = 86400  # seconds after which an unfinished file belongs to no running process
+
+
+@dataclass(frozen=True)
+class Facts:
+    """What has to be known of the model to align a text with what it heard; see `AcousticModel`."""
+
+    symbols: tuple[str, ...]
+    sample_rate: int
+    frame_seconds: float
+
+
+class Cache:
+    """A folder of entries; whatever goes wrong with it, it is as if nothing had been kept.
+
+    Args:
+        folder: by default what `KARALIGN_CACHE` says, or the place that the system has for such files.
+        limit: bytes; what was not used for longest goes first.
+    """
+
+    def __init__(self, folder: Path | None = None, limit: int = LIMIT) -> None:
+        self.folder, self.limit = folder or _folder(), limit
+
+    def fetch(self, key: str) -> tuple[NDArray[np.float32], Facts] | None:
+        """Log-probabilities (frames, symbols) and the facts of their model; None if they are not there or damaged."""
+        path = self.folder / (key + SUFFIX)
+        try:
+            data = bytearray(path.stat().st_size)
+            with path.open("rb") as file:
+                file.readinto(data)
+        except OSError:
+            return None
+        if data[:DIGEST] != hashlib.sha256(memoryview(data)[DIGEST:]).digest():
+            return None
+        with contextlib.suppress(OSError):
+            os.utime(path)  # used now
+        return _unpacked(data)
+
+    def keep(self, key: str, log_probs: NDArray[np.float32], facts: Facts) -> None:
+        """Keep log-probabilities (frames, symbols); other processes see the whole entry or none."""
+        head = _head(facts)
+        table = np.ascontiguousarray(log_probs, dtype="<f4").data.cast("B")
+        if DIGEST + len(head) + len(table) > self.limit:
+            return
+        digest = hashlib.sha256(head)
+        digest.update(table)
+        with contextlib.suppress(OSError):
+            self.folder.mkdir(parents=True, exist_ok=True)
+            self._write(self.folder / (key + SUFFIX), digest.digest(), head, table)
+            self._trim()
+
+    def _write(self, path: Path, *parts: bytes | memoryview) -> None:
+        number, name = tempfile.mkstemp(PART, dir=self.folder)
+        try:
+            with os.fdopen(number, "wb") as file:
+                file.writelines(parts)
+            Path(name).replace(path)
+        finally:
+            Path(name).unlink(missing_ok=True)
+
+    def _trim(self) -> None:
+        size = self.size
+        for path in sorted(self.entries, key=_used):
+            if size <= self.limit:
+                break
+            size -= _bytes(path)
+            path.unlink(missing_ok=True)
+        for path in self.folder.glob("*" + PART):
+            if _used(path) < time.time() - ABANDONED:
+                path.unlink(missing_ok=True)
+
+    @property
+    def entries(self) -> list[Path]:
+        """The files of all entries."""
+        return list(self.folder.glob("*" + SUFFIX))
+
+    @property
+    def size(self) -> int:
+        """Bytes of all entries."""
+        return sum(map(_bytes, self.entries))
+
+    def clear(self) -> None:
+        """Delete all entries, and nothing else.
+
+        Raises:
+            OSError: one of them cannot be deleted.
+        """
+        for path in [*self.entries, *self.folder.glob("*" + PART)]:
+            path.unlink(missing_ok=True)
+
+
+def key(sound: str | Path, checkpoint: Path, device: str) -> str | None:
+    """The name of the entry for this content of a sound file, this content of a checkpoint and this kind of device;
+    None where a file cannot be read.
+
+    CPU and GPU round differently, so they don't share: what is heard on one never changes what comes out of the other.
+    """
+    try:
+        contents = [_content(Path(sound)), _content(checkpoint)]
+    except OSError:
+        return None
+    parts = [VERSION, __version__, device.partition(":")[0], *contents]
+    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+
+
+def _content(path: Path) -> str:
+    with path.open("rb") as file:
+        return hashlib.file_digest(file, "sha256").hexdigest()
+
+
+def _folder() -> Path:
+    if chosen := os.environ.get(VARIABLE):
+        return Path(chosen)
+    from platformdirs import user_cache_path
+
+    return user_cache_path("karalign", appauthor=False)
+
+
+def _head(facts: Facts) -> bytes:
+    line = json.dumps(asdict(facts)).encode()
+    return line + b" " * (-(DIGEST + len(line) + 1) % ALIGN) + b"\n"
+
+
+def _unpacked(data: bytearray) -> tuple[NDArray[np.float32], Facts]:
+    end = data.index(b"\n", DIGEST) + 1
+    known: dict[str, Any] = json.loads(data[DIGEST:end])
+    facts = Facts(**(known | {"symbols": tuple(known["symbols"])}))
+    table = np.frombuffer(data, "<f4", offset=end).reshape(-1, len(facts.symbols))
+    return table.astype(np.float32, copy=sys.byteorder != "little"), facts
+
+
+def _bytes(path: Path) -> int:
+    try:
+        return path.stat().st_size
+    except OSError:  # another process has deleted it
+        return 0
+
+
+def _used(path: Path) -> float:
+    try:
+        return path.stat().st_mtime
+    except OSError:
+        return 0.0
