@@ -15,7 +15,6 @@ from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from aligner_core import viterbi_torch
 from aligner_core.graph import MAX_SCORE, NEVER, Graph, GraphBuilder
 from aligner_core.viterbi import LIMIT, Path, quantize, viterbi, viterbi_batch, viterbi_slow
 
@@ -105,53 +104,6 @@ def test_the_fast_path_is_the_slow_path_whatever_the_block(case: tuple[Emissions
     assert same(viterbi(*case, block), viterbi_slow(*case))
 
 
-@settings(max_examples=60, deadline=None)
-@given(st.lists(cases(frames=70), min_size=1, max_size=6), st.sampled_from([1, 20_000, 2**30]), SMALL)
-def test_a_batch_is_its_utterances_one_by_one(batch: list[tuple[Emissions, Graph]], memory: int, padding: int) -> None:
-    paths = viterbi_batch(*packed(batch, padding), memory=memory)
-    assert len(paths) == len(batch)
-    for path, case in zip(paths, batch, strict=True):
-        assert same(path, viterbi_slow(*case))
-
-
-def packed(batch: list[tuple[Emissions, Graph]], padding: int = 0) -> tuple[torch.Tensor, list[int], list[Graph]]:
-    """The arguments of `viterbi_batch`."""
-    lengths = [len(emissions) for emissions, _ in batch]
-    padded = np.full((len(batch), max(lengths), SYMBOLS), padding, np.int32)
-    for row, (emissions, _) in zip(padded, batch, strict=True):
-        row[: len(emissions)] = emissions
-    return torch.from_numpy(padded), lengths, [graph for _, graph in batch]
-
-
-@pytest.fixture(scope="module")
-def songs() -> list[tuple[Emissions, Graph]]:
-    """Short songs of many lengths."""
-    generator = np.random.default_rng(0)
-    return [(noise(generator, int(t)), sung(generator, 12)) for t in generator.integers(250, 500, 30)]
-
-
-def test_a_batch_of_many_lengths_is_exact(songs: list[tuple[Emissions, Graph]]) -> None:
-    for path, case in zip(viterbi_batch(*packed(songs)), songs, strict=True):
-        assert same(path, viterbi(*case))
-
-
-@pytest.mark.gpu
-def test_cuda_equals_the_cpu(songs: list[tuple[Emissions, Graph]]) -> None:
-    emissions, lengths, nets = packed(songs)
-    for where in (emissions, emissions.cuda()):
-        for path, case in zip(viterbi_batch(where, lengths, nets, "cuda"), songs, strict=True):
-            assert same(path, viterbi(*case))
-
-
-@given(st.lists(st.integers(1, 60), min_size=1, max_size=12), st.integers(1, 30_000))
-def test_a_batch_takes_turns_that_fit_its_memory(lengths: list[int], memory: int) -> None:
-    nets = [Graph.chain([0] * (1 + length // 2), 1) for length in lengths]
-    groups = list(viterbi_torch._groups(lengths, nets, memory))
-    assert sorted(i for group in groups for i in group) == list(range(len(lengths)))
-    sizes = [max(lengths[i] for i in group) * sum(len(nets[i]) for i in group) for group in groups]
-    assert all(size <= memory for size, group in zip(sizes, groups, strict=True) if len(group) > 1)
-
-
 def noise(generator: np.random.Generator, frames: int) -> Emissions:
     """Emissions as a network that heard nothing clearly might give."""
     return generator.integers(-9000, 0, (frames, SYMBOLS)).astype(np.int32)
@@ -181,7 +133,7 @@ def test_long_input_with_all_kinds_of_arcs_is_exact(frames: int) -> None:
     generator = np.random.default_rng(frames)
     graph, emissions = sung(generator, 90), noise(generator, frames)
     paths = [viterbi(emissions, graph, block) for block in (None, 700, frames)]
-    (path,) = viterbi_batch(torch.from_numpy(emissions)[None], [frames], [graph])
+    path = paths[0]
     assert all(same(path, other) for other in paths)
     visits = list(zip(path.states.tolist(), path.starts.tolist(), strict=True))
     assert path.score in price(visits, emissions, graph)
@@ -221,7 +173,6 @@ def test_equal_scores_stay_then_take_the_first_arc_and_the_lowest_end() -> None:
 def test_the_worst_scores_of_many_frames_sum_exactly() -> None:
     worst = np.full((20_000, 1), -LIMIT, np.int32)
     assert viterbi(worst, Graph.chain([0] * 900, 5)).score == -LIMIT * 20_000
-    assert viterbi_batch(torch.from_numpy(worst)[None], [20_000], [Graph.chain([0] * 9)])[0].score == -LIMIT * 20_000
 
 
 def torchaudio_labels(log_probs: torch.Tensor, targets: list[int]) -> NDArray[np.intp]:
@@ -282,10 +233,6 @@ def test_memory_stays_far_below_frames_times_states(graph: str, frames: int, sta
     command = [sys.executable, "-c", PEAK, graph, str(frames), str(states)]
     run = subprocess.run(command, capture_output=True, text=True, check=True)
     assert int(run.stdout) < frames * states / 8  # a byte a cell would take eight times this
-
-
-def test_no_utterances_have_no_paths() -> None:
-    assert viterbi_batch(torch.zeros(0, 9, 3, dtype=torch.int32), [], []) == []
 
 
 def test_the_input_is_left_as_it_was() -> None:
