@@ -153,7 +153,11 @@ def require_sound(lines: Sequence[Sequence[Readings]]) -> None:
 
 
 def lattice(
-    lines: Sequence[Sequence[Readings]], columns: Columns, min_frames: int, freedom: Freedom | None = None
+    lines: Sequence[Sequence[Readings]],
+    columns: Columns,
+    min_frames: int,
+    freedom: Freedom | None = None,
+    at_once: bool = False,
 ) -> Lattice:
     """The graph of these lines, said one after the other.
 
@@ -162,6 +166,7 @@ def lattice(
         columns: where the emissions are.
         min_frames: least number of frames of a phone.
         freedom: what it costs to leave the text between lines, and lines out; without it the whole text is said.
+        at_once: the first word begins with the first frame.
 
     Raises:
         LyricsError: no token makes a sound.
@@ -169,7 +174,7 @@ def lattice(
     require_sound(lines)
     builder = _Builder(columns, min_frames)
     strays: list[int] = []
-    exits = _gap(builder, [-1], strays, freedom)
+    exits = [-1] if at_once else _gap(builder, [-1], strays, freedom)
     index = 0
     for line in lines:
         if any(line):

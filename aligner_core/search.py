@@ -25,15 +25,22 @@ class Sung:
     Args:
         line: which one.
         visits: its phones in time order.
+        sure: somebody said that it is there, whatever is heard.
     """
 
     line: int
     visits: tuple[Visit, ...]
+    sure: bool = False
 
     @property
     def start(self) -> int:
-        """Frame."""
+        """First frame."""
         return self.visits[0].start
+
+    @property
+    def end(self) -> int:
+        """Frame after the last."""
+        return self.visits[-1].end
 
 
 @dataclass(frozen=True)
@@ -46,6 +53,7 @@ class Search:
         least: frames of a phone.
         decoding: how held phones are doubted.
         freedom: what it costs that sound and text differ; None: the text is said from beginning to end.
+        at_once: the first word begins with the first frame.
     """
 
     lines: Lines
@@ -53,10 +61,11 @@ class Search:
     least: int
     decoding: Decoding
     freedom: Freedom | None
+    at_once: bool = False
 
     def __call__(self, scores: Tensor) -> list[Sung]:
         """The lines heard in scores (frames, columns), in order of time; changes the scores where it doubts them."""
-        found, path = self._best(scores, lattice(self.lines, self.columns, self.least, self.freedom))
+        found, path = self._best(scores, lattice(self.lines, self.columns, self.least, self.freedom, self.at_once))
         sung = self._grouped(found.visits(path))
         for start, end in found.strays(path):
             sung += self._elsewhere(scores, start, end)
@@ -80,6 +89,11 @@ class Search:
         if sung:
             for first, last in found.strays(path):
                 yield from self._elsewhere(scores, start + first, start + last)
+
+    def tokens(self, line: int) -> range:
+        """The numbers of a line's tokens."""
+        first = sum(len(tokens) for tokens in self.lines[:line])
+        return range(first, first + len(self.lines[line]))
 
     def _grouped(self, visits: Sequence[Visit]) -> list[Sung]:
         """The visits of one path by line."""

@@ -95,13 +95,20 @@ class Word(Span):
 
 @dataclass(frozen=True, slots=True)
 class Line(Span):
-    """A line as written. Only kind "lyrics" has sound; headings, blank lines and comments are kept in their place."""
+    """A line as written. Only kind "lyrics" has sound; headings, blank lines and comments are kept in their place.
+
+    Args:
+        number: which line of the text it is, from 1, where that is known: a line that is sung again has it again.
+    """
 
     words: tuple[Word, ...] = ()
     kind: Kind = "lyrics"
+    number: int | None = None
 
     def __post_init__(self) -> None:
         Span.__post_init__(self)
+        if self.number is not None and self.number < 1:
+            raise AlignmentError(f"{self.text!r} has the number {self.number}", hint="1 or more")
         if self.words and [w.text for w in self.words] != self.text.split():
             raise AlignmentError(f"the words of {self.text!r} do not join to it")
 
@@ -177,7 +184,7 @@ class Alignment:
         """
         if not math.isfinite(seconds):
             raise AlignmentError(f"cannot shift by {seconds} s", hint="a finite number")
-        return self._mapped(lambda t: max(0.0, t + seconds))
+        return self.mapped(lambda t: max(0.0, t + seconds))
 
     def stretched(self, factor: float) -> Self:
         """All times multiplied by `factor` > 0.
@@ -187,13 +194,19 @@ class Alignment:
         """
         if not 0 < factor < math.inf:
             raise AlignmentError(f"cannot stretch by {factor}", hint="a positive factor")
-        return self._mapped(lambda t: t * factor)
+        return self.mapped(lambda t: t * factor)
 
-    def _mapped(self, change: Callable[[float], float]) -> Self:
+    def mapped(self, change: Callable[[float], float]) -> Self:
+        """All times changed by a function that never falls.
+
+        Raises:
+            AlignmentError: a time falls, or is below 0 then.
+        """
         return dataclasses.replace(self, lines=tuple(_mapped(line, change) for line in self.lines))
 
     def to_dict(self) -> dict[str, Any]:
-        """The JSON form: {"version", "audio", "lines": [{"text", "start", "end", "score", "words": [...]}]}."""
+        """The JSON form: {"version", "audio", "lines": [{"text", "start", "end", "score", "words": [...]}]},
+        and "kind" and "number" of a line where they are not the usual."""
         return {"version": VERSION, "audio": self.audio, "lines": [_to_dict(line) for line in self.lines]}
 
     @classmethod
@@ -262,6 +275,8 @@ def _to_dict(span: Span) -> dict[str, Any]:
     out: dict[str, Any] = {"text": span.text, "start": span.start, "end": span.end, "score": span.score}
     if isinstance(span, Line) and span.kind != "lyrics":
         out["kind"] = span.kind
+    if isinstance(span, Line) and span.number is not None:
+        out["number"] = span.number
     below = _level_below(span)
     if below:
         out[below[0]] = [_to_dict(child) for child in span.children]
@@ -277,4 +292,6 @@ def _from_dict(kind: type[_S], data: dict[str, Any]) -> _S:
         if data["kind"] not in KINDS:
             raise AlignmentError(f"line kind {data['kind']!r} is unknown", hint=f"one of {', '.join(KINDS)}")
         extra["kind"] = data["kind"]
+    if kind is Line and data.get("number") is not None:
+        extra["number"] = data["number"]
     return kind(data["text"], data.get("start"), data.get("end"), data.get("score"), **extra)

@@ -2,9 +2,10 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from functools import cache
+from types import MappingProxyType
 
 import numpy as np
 from torch import Tensor
@@ -17,6 +18,7 @@ from .text import readings
 from .timeline import Alignment, Line, Phone, Syllable, Word, enclosing
 
 HEARD = 0.2  # a line during which the mean probability of any voice is lower was not sung
+_NONE: Mapping[int, Word] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -58,29 +60,32 @@ class Tree:
     def __init__(self, likely: Tensor, voice: Tensor, frame: float) -> None:
         self.likely, self.voice, self.frame = likely.numpy(), voice.numpy(), frame
 
-    def timed(self, lyrics: Alignment, sung: Sequence[Sung]) -> Alignment:
+    def timed(self, lyrics: Alignment, sung: Sequence[Sung], kept: Mapping[int, Word] = _NONE) -> Alignment:
         """The lyrics with times: each line in its place, and again where it was sung again.
 
         Args:
             sung: what was heard, in order of time.
+            kept: words by token whose times are known already; their lines are `sure`.
         """
         first = np.cumsum([0, *(len(line.words) for line in lyrics.lines)])
-        heard = [one for one in sung if self._heard(one.visits) >= HEARD]
+        heard = [one for one in sung if one.sure or self._heard(one.visits) >= HEARD]
         order = _in_place([one.line for one in heard], len(lyrics.lines))
         lines = []
         for number, at in order:
-            line = lyrics.lines[number]
-            lines.append(_untimed(line) if at is None else self._line(line, int(first[number]), heard[at].visits))
+            line = replace(lyrics.lines[number], number=number + 1)
+            sings = None if at is None else heard[at]
+            lines.append(self._line(line, int(first[number]), sings, kept) if sings else _untimed(line))
         return replace(lyrics, lines=tuple(lines))
 
     def _heard(self, visits: Sequence[Visit]) -> float:
         return float(np.mean(np.concatenate([self.voice[v.start : v.end] for v in visits])))
 
-    def _line(self, line: Line, first: int, visits: Sequence[Visit]) -> Line:
+    def _line(self, line: Line, first: int, sung: Sung, kept: Mapping[int, Word]) -> Line:
         mine: dict[int, list[Visit]] = {}
-        for visit in visits:
+        for visit in sung.visits:
             mine.setdefault(visit.token - first, []).append(visit)
-        words = tuple(self._word(word, mine.get(at, ())) for at, word in enumerate(line.words))
+        known = {at: kept[first + at] for at in range(len(line.words)) if sung.sure and first + at in kept}
+        words = tuple(known.get(at) or self._word(word, mine.get(at, ())) for at, word in enumerate(line.words))
         start, end = enclosing(words)
         return replace(line, start=start, end=end, score=_mean([w.score for w in words]), words=words)
 

@@ -57,6 +57,8 @@ def _check(node: Any, place: str, depth: int) -> None:
         raise FormatError("a text is needed", f"{place}.text")
     for key in ("start", "end", "score") if depth else ():
         _check_number(node.get(key), f"{place}.{key}")
+    if depth == 1 and node.get("number") is not None and not _is_count(node["number"]):
+        raise FormatError("a whole number from 1 is needed", f"{place}.number")
     if not depth and not isinstance(node.get("audio"), str | None):
         raise FormatError("a file name or null is needed", "audio")
     if depth == len(_BELOW):
@@ -74,6 +76,10 @@ def _check_number(value: Any, place: str) -> None:
     # A bool is an int to Python; an int of 400 digits is finite but cannot be compared with seconds.
     if value is not None and (isinstance(value, bool) or not isinstance(value, int | float) or not abs(value) < 1e9):
         raise FormatError("a number or null is needed", place)
+
+
+def _is_count(value: Any) -> bool:
+    return isinstance(value, int) and not isinstance(value, bool) and 1 <= value < 10**9
 
 
 def _build(data: dict[str, Any]) -> Alignment:
