@@ -6,13 +6,16 @@ import json
 import os
 import re
 import tempfile
+from pathlib import Path
 from typing import TYPE_CHECKING
 
+import numpy as np
 import pytest
 import soundfile
 import torch
 
 from aligner_core import WeightsError
+from aligner_core.cache import Cache, Facts
 from plugin.formats import FORMATS
 
 if TYPE_CHECKING:
@@ -95,6 +98,38 @@ def test_a_deep_look_tells_of_a_model_that_does_not_run(karalign: Karalign, monk
     got = karalign("doctor", "--deep")
     assert got.code == 1
     assert "MISSING  trial            cnn.pt: does not fit its network" in got.out
+
+
+def test_doctor_tells_what_the_cache_holds_and_clears_it(karalign: Karalign, cache_folder: Path) -> None:
+    table = np.zeros((2**18, 2), np.float32)
+    for name in "ab":
+        Cache().keep(name, table, Facts(("sil", "AA"), 16000, 0.01))
+    (cache_folder / "mine.txt").touch()
+    assert f"ok       cache            {cache_folder}, 2 sounds, 4.0 MiB of at most 1024 MiB" in karalign("doctor").out
+    assert "0 sounds, 0.0 MiB" in karalign("doctor", "--clear-cache").out
+    assert [path.name for path in cache_folder.iterdir()] == ["mine.txt"]
+
+
+def test_doctor_does_without_a_cache_and_says_so(karalign: Karalign, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setenv("KARALIGN_CACHE", "/no/such/folder")
+    monkeypatch.setattr(os, "access", lambda path, _: str(path) != "/")
+    got = karalign("doctor")
+    assert got.code == 0
+    (row,) = re.findall(r"^no +cache .*", got.out, re.MULTILINE)
+    assert "cannot write to /no/such/folder (every sound is heard anew; set KARALIGN_CACHE)" in row
+
+
+def test_a_cache_that_cannot_be_cleared_is_told(
+    karalign: Karalign, cache_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def fail(path: Path, missing_ok: bool) -> None:
+        raise PermissionError(13, "Permission denied", str(path))
+
+    (cache_folder / "a.heard").touch()
+    monkeypatch.setattr("pathlib.Path.unlink", fail)
+    got = karalign("doctor", "--clear-cache")
+    assert got.code == 1
+    assert got.err == f"karalign: {cache_folder / 'a.heard'}: cannot be deleted: Permission denied\n"
 
 
 def test_formats_lists_every_format_with_its_endings(karalign: Karalign) -> None:
