@@ -34,6 +34,8 @@ lint: $(VENV)/.lint $(VENV)/.test
 bench: $(VENV)/.bench
 	$(BIN)/python benchmarks/accuracy.py
 	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python -m benchmarks.damage
+	$(BIN)/python -m benchmarks.retime
 
 clean:
 	rm -rf $(VENV) demo-out bench-out dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -78,8 +78,10 @@ def _paired(targets: Sequence[tuple[float, int]], found: Sequence[Line]) -> list
         for b, line in enumerate(found):
             ways = [(best[a][b + 1][0] + alone, best[a][b + 1][1]), row[b]]
             apart = min(abs(_start(line) - start), FAR / 2)
-            if at >= 0 or apart < WINDOW:  # a line that nobody wrote may be left out, so only its own time is it
-                ways.append((best[a][b][0] + apart - 1e-3, [*best[a][b][1], (a, b)]))
+            if at >= 0:
+                ways.append((best[a][b][0] + apart, [*best[a][b][1], (a, b)]))
+            elif apart <= WINDOW:  # a line that nobody wrote may be left out, so only its own time is it
+                ways.append((best[a][b][0] - 1.0, [*best[a][b][1], (a, b)]))
             row.append(min(ways, key=lambda way: way[0]))
         best.append(row)
     return best[-1][-1][1]

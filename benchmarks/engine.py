@@ -230,9 +230,10 @@ def checks(cells: Mapping[str, Mapping[str, Any]], lengths: Sequence[int]) -> st
     for minutes in lengths:
         known = {m.title: cell for m in METHODS if "near" in (cell := cells.get(f"{m.name}/{minutes}", {}))}
         scores = {title: cell["score"] for title, cell in known.items() if cell["score"] is not None}
-        same = "equal" if len(set(scores.values())) <= 1 else f"not equal: {scores}"
-        near = ", ".join(f"{100 * cell['near']:.2f} % ({title})" for title, cell in known.items())
-        lines.append(f"* {minutes} min: scores of the CTC paths {same}; words within {NEAR * 10} ms: {near}")
+        short = {title: (max(scores.values()) - score) / UNITS_PER_NAT for title, score in scores.items()}
+        same = ", ".join(f"{title} {nats:.1f} nats short of it" for title, nats in short.items() if nats)
+        near = f"{100 * min((cell['near'] for cell in known.values()), default=0):.2f} % or more"
+        lines.append(f"* {minutes} min: {same or 'all CTC paths have the best score'}; words within {NEAR * 10} ms: {near}")
     return "\n".join(lines)
 
 

@@ -53,7 +53,7 @@ def perfect(case: Case) -> Alignment:
     return Alignment((*lines, *(one for one in case.written if not one.timed)))
 
 
-@settings(deadline=None, max_examples=40)  # each makes minutes of sound
+@settings(deadline=None, max_examples=20)  # each makes minutes of sound
 @given(kinds, songs, seeds)
 def test_a_line_that_is_sung_is_where_its_own_sound_is_to_the_sample(kind: str, song: Recording, seed: int) -> None:
     case = damaged(kind, song, MATERIAL, seed)
@@ -83,13 +83,14 @@ def test_all_that_is_sung_is_written_or_extra_or_of_a_text_that_is_not_there(
 
 
 @given(kinds, songs, seeds)
-def test_a_faultless_aligner_has_all_words_right_and_finds_all_that_is_absent(
+def test_a_little_late_all_words_are_right_and_all_that_is_absent_or_extra_is_found(
     kind: str, song: Recording, seed: int
 ) -> None:
     case = damaged(kind, song, MATERIAL, seed)
-    found = measure(case, perfect(case))
+    found = measure(case, perfect(case).shifted(0.2))
     assert sum(found["right"].values()) == found["words"] == found["timed"]
-    assert found["errors"] == found["missed"] == 0
+    assert found["errors"] == pytest.approx(0.2 * found["words"])
+    assert found["missed"] == 0
     assert found["absent_found"] == found["absent"] == sum(not one.timed for one in case.written)
     assert found["extra_found"] == found["extra"]
 
@@ -104,10 +105,9 @@ def test_a_refusal_has_no_word_right_and_all_lines_missed(kind: str, song: Recor
     assert found["absent_found"] == found["absent"]
 
 
-@given(songs, seeds)
-def test_the_same_seed_does_the_same_damage(song: Recording, seed: int) -> None:
-    for kind in KINDS:
-        assert damaged(kind, song, MATERIAL, seed) == damaged(kind, song, MATERIAL, seed)
+@given(kinds, songs, seeds)
+def test_the_same_seed_does_the_same_damage(kind: str, song: Recording, seed: int) -> None:
+    assert damaged(kind, song, MATERIAL, seed) == damaged(kind, song, MATERIAL, seed)
 
 
 @given(seeds)
@@ -145,7 +145,7 @@ def test_half_a_minute_is_cut_off_where_no_line_lasts(kind: str) -> None:
     assert [edges(one)[0] for one in moved] == pytest.approx([edges(one)[0] - shift for one in own], abs=1e-9)
 
 
-@settings(deadline=None, max_examples=20)
+@settings(deadline=None, max_examples=10)
 @given(st.lists(st.integers(1, SONG.frames - 1), min_size=1, max_size=5, unique=True))
 def test_a_sound_cut_and_joined_again_is_the_same_sound(cuts: list[int]) -> None:
     places = [0, *sorted(cuts), SONG.frames]
