@@ -255,3 +255,13 @@ def test_an_hour_is_heard_in_little_more_than_what_is_heard(tmp_path: Path) -> N
     assert frames == 1 + 100 * seconds
     answer = frames * 41 * 4
     assert 1024 * kilobytes < answer + windows.IN_MEMORY + 64 * MEGABYTE < frames * 160 * 4  # all of it as samples
+
+
+@pytest.mark.gpu
+def test_a_gpu_hears_in_blocks_what_it_hears_in_the_whole() -> None:
+    model, wave = small_model().to("cuda"), noise(160 * 7001)
+    with torch.inference_mode():
+        whole = model(audio.normalise(audio.log_mel(wave.to("cuda")))[None])[0].log_softmax(-1).cpu()
+    heard = model.log_probs_of(cut(wave, [54321, 777]))
+    assert heard.device.type == "cpu"
+    assert float((heard - whole).abs().max()) < 1e-2  # convolutions in TF32, by whatever algorithm suits the size
