@@ -13,11 +13,13 @@ from torch import Tensor
 
 from . import acoustic, audio
 from .acoustic import AcousticModel
+from .anchors import WHOLE, Anchor, Chosen, Part, checked, choose
 from .costs import Decoding, Freedom
 from .errors import AlignmentError
 from .evidence import columns, evidence, voice_probability
 from .lattice import Readings, require_sound
-from .search import Search
+from .parts import Heard, in_pieces, kept_words, known_lines, known_seconds, left_alone, of_lines
+from .search import Lines, Search
 from .text import mark
 from .timeline import Alignment
 from .tree import HEARD, Tree, token
@@ -107,7 +109,9 @@ class Aligner:
         Raises:
             LyricsError, AlignmentError: as `align`.
         """
-        sounds = _sounds(mark(lyrics))
+        self._require(_sounds(mark(lyrics)), seconds)
+
+    def _require(self, sounds: Lines, seconds: float) -> None:
         require_sound(sounds)
         if not self.exact:
             return
@@ -115,20 +119,48 @@ class Aligner:
         if needed > seconds + self.model.frame_seconds:
             raise AlignmentError(f"the text needs {needed:.1f} s or more and the sound has {seconds:.1f} s")
 
-    def align_heard(self, log_probs: Tensor, lyrics: Alignment) -> Alignment:
-        """As `align`, for what `hear` gave: float (frames, symbols)."""
+    def align_heard(
+        self, log_probs: Tensor, lyrics: Alignment, anchors: Sequence[Anchor] = (), part: Part = WHOLE
+    ) -> Alignment:
+        """As `align`, for what `hear` gave: float (frames, symbols).
+
+        Args:
+            anchors: words of this part whose times are known; they are kept.
+            part: what is to be timed; all other lines stay as they are.
+
+        Raises:
+            AlignmentError: besides, the anchors contradict each other, or the part is not there.
+        """
         marked = mark(lyrics)
-        sounds = _sounds(marked)
-        self.require_room(lyrics, len(log_probs) * self.model.frame_seconds)
+        seconds = len(log_probs) * self.model.frame_seconds
+        chosen = choose(part, marked, seconds)
+        fixed = [one for one in checked(anchors, marked, seconds) if one.line - 1 in chosen.lines]
+        heard = self._heard(log_probs, marked, chosen)
+        found = in_pieces(heard, fixed, chosen)
+        sung = [one for one in found if one.line in chosen.lines]
+        tree = Tree(heard.scores.exp(), heard.voice, heard.frame, known_seconds(heard, fixed))
+        kept = kept_words(heard, fixed, marked)
+        return left_alone(tree.timed(marked, sung, kept), marked, chosen.lines - known_lines(heard, kept, marked))
+
+    def _heard(self, log_probs: Tensor, marked: Alignment, chosen: Chosen) -> Heard:
+        """What is needed to look for the chosen lines where they are looked for.
+
+        Raises:
+            LyricsError, AlignmentError: as `align`.
+        """
+        sounds = of_lines(_sounds(marked), chosen.lines | chosen.beside)
+        self._require(sounds, chosen.end - chosen.start)
+        frame = self.model.frame_seconds
         voice = voice_probability(log_probs, self.model.symbols)
-        if float(voice.max()) < HEARD:
+        inside = voice[round(chosen.start / frame) : round(chosen.end / frame)]
+        if float(inside.max()) < HEARD:
             raise AlignmentError("no voice is heard in the sound")
         scores = evidence(log_probs, self.model.symbols, self.decoding)
-        least = int(self.decoding.pace * float(voice.sum()) / _phones(sounds))
+        least = int(self.decoding.pace * float(inside.sum()) / _phones(sounds))
         least = min(max(least, self.decoding.shortest), self.decoding.longest)
         freedom = None if self.exact else self.freedom
-        sung = Search(sounds, columns(self.model.symbols), least, self.decoding, freedom)(scores)
-        return Tree(scores.exp(), voice, self.model.frame_seconds).timed(marked, sung)
+        search = Search(sounds, columns(self.model.symbols), least, self.decoding, freedom)
+        return Heard(search, scores, voice, frame)
 
 
 def _sounds(lyrics: Alignment) -> list[list[Readings]]:

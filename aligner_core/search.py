@@ -42,6 +42,14 @@ class Sung:
         """Frame after the last."""
         return self.visits[-1].end
 
+    def later(self, frames: int, lines: int = 0, tokens: int = 0) -> Sung:
+        """The same so many frames later, in a text that has so many lines and tokens more before it."""
+        shifted = (
+            replace(visit, token=visit.token + tokens, start=visit.start + frames, end=visit.end + frames)
+            for visit in self.visits
+        )
+        return replace(self, line=self.line + lines, visits=tuple(shifted))
+
 
 @dataclass(frozen=True)
 class Search:
@@ -85,7 +93,7 @@ class Search:
         found = passage(self.lines, self.columns, self.least, self.freedom)
         path = viterbi(quantize(scores[start:end].numpy()), found.graph)
         sung = self._grouped(found.visits(path))
-        yield from (_later(one, start) for one in sung)
+        yield from (one.later(start) for one in sung)
         if sung:
             for first, last in found.strays(path):
                 yield from self._elsewhere(scores, start + first, start + last)
@@ -102,8 +110,3 @@ class Search:
         for visit in visits:
             lines.setdefault(line_of[visit.token], []).append(visit)
         return [Sung(line, tuple(mine)) for line, mine in lines.items()]
-
-
-def _later(sung: Sung, frames: int) -> Sung:
-    moved = (replace(visit, start=visit.start + frames, end=visit.end + frames) for visit in sung.visits)
-    return Sung(sung.line, tuple(moved))

@@ -19,6 +19,7 @@ from .timeline import Alignment, Line, Phone, Syllable, Word, enclosing
 
 HEARD = 0.2  # a line during which the mean probability of any voice is lower was not sung
 _NONE: Mapping[int, Word] = MappingProxyType({})
+_NOWHERE: Mapping[int, tuple[float, float]] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -55,10 +56,13 @@ class Tree:
         likely: probabilities (frames, columns) that the phones' scores come from.
         voice: probability (frames,) of any phone.
         frame: seconds from one to the next.
+        known: seconds at which what ends and what begins in a frame does so, where they are known better.
     """
 
-    def __init__(self, likely: Tensor, voice: Tensor, frame: float) -> None:
-        self.likely, self.voice, self.frame = likely.numpy(), voice.numpy(), frame
+    def __init__(
+        self, likely: Tensor, voice: Tensor, frame: float, known: Mapping[int, tuple[float, float]] = _NOWHERE
+    ) -> None:
+        self.likely, self.voice, self.frame, self.known = likely.numpy(), voice.numpy(), frame, known
 
     def timed(self, lyrics: Alignment, sung: Sequence[Sung], kept: Mapping[int, Word] = _NONE) -> Alignment:
         """The lyrics with times: each line in its place, and again where it was sung again.
@@ -100,8 +104,11 @@ class Tree:
         return Word(word.text, *enclosing(phones), _mean([p.score for p in phones]), syllables)
 
     def _phone(self, visit: Visit, name: str) -> Phone:
-        start, end = (round(frame * self.frame, 4) for frame in (visit.start, visit.end))
-        return Phone(name, start, end, self._fit(visit))
+        return Phone(name, self._seconds(visit.start)[1], self._seconds(visit.end)[0], self._fit(visit))
+
+    def _seconds(self, frame: int) -> tuple[float, float]:
+        seconds = round(frame * self.frame, 4)
+        return self.known.get(frame, (seconds, seconds))
 
     def _fit(self, visit: Visit) -> float:
         """Mean probability of the phone, with the share its kin give it, among all phones while it lasts."""
