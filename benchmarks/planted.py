@@ -81,4 +81,4 @@ def log_probs(text: Text, minutes: int) -> Iterator[NDArray[np.float32]]:
         x = generator.standard_normal((FRAMES, len(SYMBOLS)), dtype=np.float32) * np.float32(NOISE)
         x[np.arange(FRAMES), minute] += np.float32(CLEAR)
         x -= np.log(np.exp(x).sum(1, keepdims=True))
-        yield quantize(x).astype(np.float32) / UNITS_PER_NAT
+        yield quantize(x).astype(np.float32) / np.float32(UNITS_PER_NAT)

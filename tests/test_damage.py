@@ -71,6 +71,7 @@ def middle(one: Line) -> int:
     return round(sum(edges(one)) / 2 * FRAMES_PER_SECOND * FRAME)
 
 
+@settings(deadline=None, max_examples=30)
 @given(kinds, songs, seeds)
 def test_all_that_is_sung_is_written_or_extra_or_of_a_text_that_is_not_there(
     kind: str, song: Recording, seed: int
@@ -82,6 +83,7 @@ def test_all_that_is_sung_is_written_or_extra_or_of_a_text_that_is_not_there(
     assert sorted(map(edges, mine)) == sorted(edges(one) for one in sung if one.text in known)
 
 
+@settings(deadline=None, max_examples=30)
 @given(kinds, songs, seeds)
 def test_a_little_late_all_words_are_right_and_all_that_is_absent_or_extra_is_found(
     kind: str, song: Recording, seed: int
@@ -95,6 +97,7 @@ def test_a_little_late_all_words_are_right_and_all_that_is_absent_or_extra_is_fo
     assert found["extra_found"] == found["extra"]
 
 
+@settings(deadline=None, max_examples=30)
 @given(kinds, songs, seeds)
 def test_a_refusal_has_no_word_right_and_all_lines_missed(kind: str, song: Recording, seed: int) -> None:
     case = damaged(kind, song, MATERIAL, seed)
@@ -105,11 +108,13 @@ def test_a_refusal_has_no_word_right_and_all_lines_missed(kind: str, song: Recor
     assert found["absent_found"] == found["absent"]
 
 
+@settings(deadline=None, max_examples=30)
 @given(kinds, songs, seeds)
 def test_the_same_seed_does_the_same_damage(kind: str, song: Recording, seed: int) -> None:
     assert damaged(kind, song, MATERIAL, seed) == damaged(kind, song, MATERIAL, seed)
 
 
+@settings(deadline=None, max_examples=30)
 @given(seeds)
 def test_each_kind_does_what_it_says(seed: int) -> None:
     cases = {kind: damaged(kind, SONG, MATERIAL, seed) for kind in KINDS}
@@ -154,6 +159,7 @@ def test_a_sound_cut_and_joined_again_is_the_same_sound(cuts: list[int]) -> None
     assert [one.number for one in spliced_lines(pieces, SOURCES)] == list(range(len(SONG.lines)))
 
 
+@settings(deadline=None, max_examples=30)
 @given(songs, seeds)
 def test_times_that_are_off_are_not_right(song: Recording, seed: int) -> None:
     case = damaged("verse missing in the text", song, MATERIAL, seed)
@@ -163,6 +169,7 @@ def test_times_that_are_off_are_not_right(song: Recording, seed: int) -> None:
     assert found["errors"] == pytest.approx(0.5 * found["words"])
 
 
+@settings(deadline=None, max_examples=30)
 @given(seeds)
 def test_a_present_line_without_a_time_is_a_false_alarm(seed: int) -> None:
     case = damaged("line cut out of the sound", SONG, MATERIAL, seed)
