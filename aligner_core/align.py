@@ -14,15 +14,17 @@ from torch import Tensor
 from . import acoustic, audio
 from .acoustic import AcousticModel
 from .anchors import WHOLE, Anchor, Chosen, Part, checked, choose
+from .confidence import trusted
 from .costs import Decoding, Freedom
 from .errors import AlignmentError
 from .evidence import columns, evidence, voice_probability
 from .lattice import Readings, require_sound
 from .parts import Heard, in_pieces, kept_words, known_lines, known_seconds, left_alone, of_lines
+from .retime import retimed
 from .search import Lines, Search
 from .text import mark
 from .timeline import Alignment
-from .tree import HEARD, Tree, token
+from .tree import HEARD, token
 
 Progress = Callable[[float], None]  # called with the share done, 0..1
 
@@ -138,9 +140,26 @@ class Aligner:
         heard = self._heard(log_probs, marked, chosen)
         found = in_pieces(heard, fixed, chosen)
         sung = [one for one in found if one.line in chosen.lines]
-        tree = Tree(heard.scores.exp(), heard.voice, heard.frame, known_seconds(heard, fixed))
+        sung = trusted(heard.search, heard.scores.numpy(), heard.voice.numpy(), sung)
+        tree = heard.tree(known_seconds(heard, fixed))
         kept = kept_words(heard, fixed, marked)
         return left_alone(tree.timed(marked, sung, kept), marked, chosen.lines - known_lines(heard, kept, marked))
+
+    def retime(self, log_probs: Tensor, timed: Alignment, trust: float = 0.5) -> Alignment:
+        """A timing made right that is shifted, stretched, cut or wrong in part: the same lines in the same order.
+
+        Args:
+            log_probs: what `hear` gave.
+            trust: 0..1, the score that a line must have to be heard elsewhere than where the old times, corrected as
+                a whole, have it: 0 goes by the sound alone, 1 by the corrected times alone.
+
+        Raises:
+            AlignmentError: besides what `align` raises, no line has a time.
+        """
+        marked = mark(timed)
+        whole = choose(WHOLE, marked, len(log_probs) * self.model.frame_seconds)
+        heard = self._heard(log_probs, marked, whole)
+        return retimed(heard, marked, lambda sung: heard.tree().timed(marked, sung), trust)
 
     def _heard(self, log_probs: Tensor, marked: Alignment, chosen: Chosen) -> Heard:
         """What is needed to look for the chosen lines where they are looked for.

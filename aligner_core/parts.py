@@ -14,6 +14,7 @@ from .anchors import Anchor, Chosen, clock
 from .errors import AlignmentError
 from .search import Lines, Search, Sung
 from .timeline import Alignment, Word
+from .tree import NOWHERE, Tree
 
 
 @dataclass(frozen=True)
@@ -35,6 +36,10 @@ class Heard:
     def at(self, seconds: float) -> int:
         """The nearest frame."""
         return min(max(round(seconds / self.frame), 0), len(self.scores))
+
+    def tree(self, known: Mapping[int, tuple[float, float]] = NOWHERE) -> Tree:
+        """What makes lines of what was found; when the search is over, as that may doubt the scores."""
+        return Tree(self.scores.exp(), self.voice, self.frame, known)
 
     @cached_property
     def firsts(self) -> list[int]:

@@ -19,7 +19,7 @@ from .timeline import Alignment, Line, Phone, Syllable, Word, enclosing
 
 HEARD = 0.2  # a line during which the mean probability of any voice is lower was not sung
 _NONE: Mapping[int, Word] = MappingProxyType({})
-_NOWHERE: Mapping[int, tuple[float, float]] = MappingProxyType({})
+NOWHERE: Mapping[int, tuple[float, float]] = MappingProxyType({})
 
 
 @dataclass(frozen=True)
@@ -60,7 +60,7 @@ class Tree:
     """
 
     def __init__(
-        self, likely: Tensor, voice: Tensor, frame: float, known: Mapping[int, tuple[float, float]] = _NOWHERE
+        self, likely: Tensor, voice: Tensor, frame: float, known: Mapping[int, tuple[float, float]] = NOWHERE
     ) -> None:
         self.likely, self.voice, self.frame, self.known = likely.numpy(), voice.numpy(), frame, known
 
@@ -90,8 +90,11 @@ class Tree:
             mine.setdefault(visit.token - first, []).append(visit)
         known = {at: kept[first + at] for at in range(len(line.words)) if sung.sure and first + at in kept}
         words = tuple(known.get(at) or self._word(word, mine.get(at, ())) for at, word in enumerate(line.words))
+        if sung.trust:
+            words = tuple(replace(w, score=sung.trust.words.get(first + at, w.score)) for at, w in enumerate(words))
+        score = sung.trust.line if sung.trust else _mean([w.score for w in words])
         start, end = enclosing(words)
-        return replace(line, start=start, end=end, score=_mean([w.score for w in words]), words=words)
+        return replace(line, start=start, end=end, score=score, words=words)
 
     def _word(self, word: Word, visits: Sequence[Visit]) -> Word:
         if not visits:
