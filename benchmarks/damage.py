@@ -226,7 +226,7 @@ def main() -> None:
     aligner = Aligner(loaded.model, exact=options.exact)
     mode = "exact" if options.exact else "free"
     by = report.made_by(options.model)
-    out = options.out or JSON
+    out, partial = options.out or JSON, options.quick or options.only
     results = engine_page.read(out)
     for name, rows in measured(options, aligner, Ear(loaded.model, by["sha256"])):
         found = summary(rows)
@@ -234,9 +234,9 @@ def main() -> None:
         results = {**results, "by": by, mode: {**results.get(mode, {}), name: found}}
         for problem in [row for row in rows if row["problem"]]:
             print(f"* {problem['key']}, {problem['kind']}: {problem['problem']}")
-    if not (options.quick or options.only) or options.out:
-        engine_page.write(out, results)
-    if not (options.quick or options.only or options.out):
+        if not partial or options.out:
+            engine_page.write(out, results)
+    if not partial and not options.out:
         engine_page.put("damage", page(results))
 
 
