@@ -5,6 +5,8 @@ How they were found is told in docs/engine.md.
 
 from __future__ import annotations
 
+import math
+from collections.abc import Iterable
 from dataclasses import dataclass
 
 # Vowels that a singer puts in the place of another: a diphthong is held on its nucleus, a weak or a low back vowel
@@ -49,7 +51,7 @@ class Decoding:
     hold: int = 100
     sure: float = 0.5
     doubt: float = -0.7
-    other: float = 1.0
+    other: float = 2.0
 
 
 NEUTRAL = Decoding(floor=-20.0, rest=0.0, pause=0.0, kin=0.0)  # the posteriors as they are
@@ -65,6 +67,33 @@ class Freedom:
         jump: to find a passage of the text out of its place: said once more, or elsewhere.
     """
 
-    stray: float = 30.0
+    stray: float = 40.0
     skip: float = 4.0
-    jump: float = 40.0
+    jump: float = 80.0
+
+
+@dataclass(frozen=True)
+class Confidence:
+    """Logistic regression from the features of `confidence` to probabilities: a constant, then a weight each."""
+
+    of_line: tuple[float, ...]
+    of_word: tuple[float, ...]
+
+    def line(self, features: Iterable[float]) -> float:
+        """Probability that a line starts within 0.3 s, and its words on average."""
+        return _logistic(self.of_line, features)
+
+    def word(self, features: Iterable[float]) -> float:
+        """Probability that a word starts within 0.3 s; its features and those of its line."""
+        return _logistic(self.of_word, features)
+
+
+def _logistic(weights: tuple[float, ...], features: Iterable[float]) -> float:
+    total = weights[0] + sum(weight * feature for weight, feature in zip(weights[1:], features, strict=True))
+    return 1 / (1 + math.exp(-total))
+
+
+CONFIDENCE = Confidence(  # benchmarks/confidence.py fits these
+    of_line=(-1.91, 0.97, 0.33, 0.40, 2.61, 0.99, 1.06, 0.08),
+    of_word=(-0.59, 4.47, 1.81, 0.18, -1.36, -0.26, 0.80, 0.58, -0.23, 1.09, -0.10),
+)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 from torch import Tensor
@@ -19,6 +19,14 @@ Lines = Sequence[Sequence[Readings]]
 
 
 @dataclass(frozen=True)
+class Trust:
+    """How far the times of a line can be trusted, 0..1: of the line, and of the start of each token."""
+
+    line: float
+    words: Mapping[int, float]
+
+
+@dataclass(frozen=True)
 class Sung:
     """A line that was heard.
 
@@ -26,11 +34,13 @@ class Sung:
         line: which one.
         visits: its phones in time order.
         sure: somebody said that it is there, whatever is heard.
+        trust: how far its times can be trusted, if that was asked.
     """
 
     line: int
     visits: tuple[Visit, ...]
     sure: bool = False
+    trust: Trust | None = None
 
     @property
     def start(self) -> int:

@@ -1,0 +1,115 @@
+"""How far a time can be trusted: whether it stays where it is when the evidence is shaken.
+
+The path with the best score is one of many. What the sound says is disturbed a few times by noise that lasts a few
+frames, and the best path of each is asked where a word begins (perturb and MAP: Papandreou and Yuille 2011). A word
+that stays is well placed; one that wanders is not. Together with how well its sounds fit, that is turned into the
+probability that a time is right, by logistic regression on songs and speech that the network was not trained on.
+"""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ThreadPoolExecutor
+from dataclasses import replace
+from functools import partial
+from itertools import chain
+
+import numpy as np
+from numpy.typing import NDArray
+
+from .costs import CONFIDENCE
+from .lattice import Visit, lattice
+from .search import Search, Sung, Trust
+from .viterbi import quantize, viterbi
+
+GROUP, BESIDE = 4, 1  # lines asked about at a time, and lines to either side that may move with them
+AROUND = 300  # frames before and after these lines that they may move into
+SHAKES = 12
+NOISE, LASTS = 2.5, 8  # nats, standard deviation; frames
+NEAR = 30  # frames: a word that moves no farther stays
+WORST = -5.0  # nats a frame; a sound that fits worse is not worse
+
+Scores = NDArray[np.float32]
+Features = NDArray[np.float64]
+
+
+def trusted(search: Search, scores: Scores, voice: Scores, sung: Sequence[Sung]) -> list[Sung]:
+    """The same lines with the probability that their times are right within 0.3 s.
+
+    Args:
+        scores: (frames, columns), that the lines were found in.
+        voice: (frames,) probability of any phone.
+        sung: in order of time.
+    """
+    ask = partial(_shaken, search, scores, sung)
+    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:  # the kernels let other threads run
+        moved = chain.from_iterable(pool.map(ask, range(0, len(sung), GROUP)))
+        return [replace(one, trust=_trust(one, m, scores, voice)) for one, m in zip(sung, moved, strict=True)]
+
+
+def _shaken(search: Search, scores: Scores, sung: Sequence[Sung], begin: int) -> list[dict[int, list[int]]]:
+    """For each line of the group from `begin`: the frames in which each token starts under noise."""
+    low, high = max(0, begin - BESIDE), min(len(sung), begin + GROUP + BESIDE)
+    first = max(sung[low].start - AROUND, sung[low - 1].end if low else 0)
+    last = min(sung[high - 1].end + AROUND, sung[high].start if high < len(sung) else len(scores))
+    found = lattice([search.lines[one.line] for one in sung[low:high]], search.columns, search.least, search.freedom)
+    tokens = [(at, token) for at, one in enumerate(sung[low:high], low) for token in search.tokens(one.line)]
+    out: list[dict[int, list[int]]] = [{} for _ in sung[begin : begin + GROUP]]
+    noise = np.random.default_rng(begin)
+    for _ in range(SHAKES):
+        path = viterbi(quantize(_noisy(scores[first:last], noise)), found.graph)
+        for number, frame in _starts(found.visits(path)).items():
+            at, token = tokens[number]
+            if begin <= at < begin + GROUP:
+                out[at - begin].setdefault(token, []).append(first + frame)
+    return out
+
+
+def _noisy(scores: Scores, noise: np.random.Generator) -> Scores:
+    rows = -(-len(scores) // LASTS)
+    shaken = np.repeat(noise.standard_normal((rows, scores.shape[1]), np.float32) * NOISE, LASTS, axis=0)
+    return shaken[: len(scores)] + scores
+
+
+def _starts(visits: Sequence[Visit]) -> dict[int, int]:
+    out: dict[int, int] = {}
+    for visit in visits:
+        out.setdefault(visit.token, visit.start)
+    return out
+
+
+def _trust(sung: Sung, moved: dict[int, list[int]], scores: Scores, voice: Scores) -> Trust:
+    words = {token: word_features(visits, moved.get(token, []), scores, voice) for token, visits in _words(sung)}
+    line = line_features(list(words.values()))
+    trusts = {token: round(CONFIDENCE.word((*features, *line)), 4) for token, features in words.items()}
+    return Trust(round(CONFIDENCE.line(line), 4), trusts)
+
+
+def _words(sung: Sung) -> Iterator[tuple[int, list[Visit]]]:
+    for token in dict.fromkeys(visit.token for visit in sung.visits):
+        yield token, [visit for visit in sung.visits if visit.token == token]
+
+
+def word_features(visits: Sequence[Visit], moved: Sequence[int], scores: Scores, voice: Scores) -> Features:
+    """Of one word: the share of shakes in which it stays, how well its sounds fit, and the worst of them.
+
+    Args:
+        moved: the frames where it started under noise, as often as it was found.
+    """
+    stays = sum(abs(frame - visits[0].start) <= NEAR for frame in moved) / SHAKES
+    fit = float(np.mean([_share(visit, scores, voice) for visit in visits]))
+    worst = min(float((scores[v.start : v.end, v.column] - scores[v.start : v.end, -1]).mean()) for v in visits)
+    return np.array([stays, fit, max(worst, WORST)])
+
+
+def line_features(words: Sequence[Features]) -> Features:
+    """Of a line: the means over its words, the share of shakes in which the least steady one stays, its first word."""
+    table = np.stack(words)
+    return np.concatenate([table.mean(0), [table[:, 0].min()], table[0]])
+
+
+def _share(visit: Visit, scores: Scores, voice: Scores) -> float:
+    """Mean probability of the phone, with the share its kin give it, among all phones while it lasts."""
+    span = slice(visit.start, visit.end)
+    return float(np.clip((np.exp(scores[span, visit.column]) / np.maximum(voice[span], 1e-6)).mean(), 0, 1))
