@@ -250,7 +250,7 @@ def draw(cells: Mapping[str, Mapping[str, Any]], lengths: Sequence[int], out: Pa
         points = [(m, cell) for m in lengths if "seconds" in (cell := cells.get(f"{method.name}/{m}", {}))]
         for axis, field in zip(axes, ("seconds", "memory"), strict=True):
             if method.name not in NOT_SHOWN:
-                values = [max(cell[field], 0.1) for _, cell in points]
+                values = [max(cell[field], 0.01) for _, cell in points]
                 axis.loglog([m for m, _ in points], values, marker="o", label=method.title)
     for axis, name in zip(axes, ("processor seconds", "MB above the emissions"), strict=True):
         axis.set(xlabel="minutes of sound", ylabel=name, xticks=lengths, xticklabels=lengths)
