@@ -38,7 +38,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks.retime
 
 clean:
-	rm -rf $(VENV) demo-out bench-out dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
+	rm -rf $(VENV) demo-out bench-out benchmarks/.cache dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
 
 # The stamps: installed again only when pyproject.toml has changed.
 $(VENV)/.pip:

@@ -213,7 +213,9 @@ def measured(options: argparse.Namespace, aligner: Aligner, ear: Ear) -> Iterato
         yield "Songs", list(run(aligner, plan(ear, songs, materials, kinds, draws)))
     for minutes in map(int, filter(None, options.speech.split(","))):
         spoken = concat.speech(root, minutes)
-        material = Material(music, others, others.lines[: len(spoken.lines)])
+        known = {line.text for line in spoken.lines}
+        foreign = [line for line in others.lines if line.text not in known]
+        material = Material(music, others, foreign[: len(spoken.lines)])
         name = f"Speech of {minutes} minutes"
         yield name, list(run(aligner, plan(ear, [spoken], [material], kinds, 1)))
 
