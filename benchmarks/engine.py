@@ -233,8 +233,8 @@ def checks(cells: Mapping[str, Mapping[str, Any]], lengths: Sequence[int]) -> st
         short = {title: (max(scores.values()) - score) / UNITS_PER_NAT for title, score in scores.items()}
         same = ", ".join(f"{title} {nats:.1f} nats short of it" for title, nats in short.items() if nats)
         near = f"{100 * min((cell['near'] for cell in known.values()), default=0):.2f} % or more"
-        best = same or "all CTC paths have the best score"
-        lines.append(f"* {minutes} min: {best}; words within {NEAR * 10} ms: {near}")
+        best = f"{same or 'all CTC paths have the best score'}; " if len(scores) > 1 else ""
+        lines.append(f"* {minutes} min: {best}words within {NEAR * 10} ms: {near}")
     return "\n".join(lines)
 
 
