@@ -14,12 +14,11 @@ from torch import Tensor
 from . import acoustic, audio
 from .acoustic import AcousticModel
 from .anchors import WHOLE, Anchor, Chosen, Part, checked, choose
-from .confidence import trusted
 from .costs import Decoding, Freedom
 from .errors import AlignmentError
 from .evidence import columns, evidence, voice_probability
 from .lattice import Readings, require_sound
-from .parts import Heard, in_pieces, kept_words, known_lines, known_seconds, left_alone, of_lines
+from .parts import Heard, in_pieces, kept_words, known_lines, known_seconds, left_alone, of_lines, trusted_beside
 from .retime import retimed
 from .search import Lines, Search
 from .text import mark
@@ -139,8 +138,7 @@ class Aligner:
         fixed = [one for one in checked(anchors, marked, seconds) if one.line - 1 in chosen.lines]
         heard = self._heard(log_probs, marked, chosen)
         found = in_pieces(heard, fixed, chosen)
-        sung = [one for one in found if one.line in chosen.lines]
-        sung = trusted(heard.search, heard.scores.numpy(), heard.voice.numpy(), sung)
+        sung = trusted_beside(heard, [one for one in found if one.line in chosen.lines], fixed)
         tree = heard.tree(known_seconds(heard, fixed))
         kept = kept_words(heard, fixed, marked)
         return left_alone(tree.timed(marked, sung, kept), marked, chosen.lines - known_lines(heard, kept, marked))
@@ -159,7 +157,7 @@ class Aligner:
         marked = mark(timed)
         whole = choose(WHOLE, marked, len(log_probs) * self.model.frame_seconds)
         heard = self._heard(log_probs, marked, whole)
-        return retimed(heard, marked, lambda sung: heard.tree().timed(marked, sung), trust)
+        return retimed(heard, marked, trust)
 
     def _heard(self, log_probs: Tensor, marked: Alignment, chosen: Chosen) -> Heard:
         """What is needed to look for the chosen lines where they are looked for.

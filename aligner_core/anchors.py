@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from itertools import pairwise
@@ -148,6 +149,8 @@ def choose(part: Part, lyrics: Alignment, seconds: float) -> Chosen:
     Raises:
         AlignmentError: there are no such lines, or no such seconds.
     """
+    if part == WHOLE:
+        return Chosen(frozenset(range(len(lyrics.lines))), frozenset(), 0.0, seconds)
     if part.lines is not None:
         _check_lines(part.lines, len(lyrics.lines))
         wanted = range(part.lines[0] - 1, part.lines[1])
@@ -198,12 +201,14 @@ def _inside(lyrics: Alignment, start: float, end: float) -> Iterator[int]:
         else:
             before = next((begin for begin in reversed(starts[:at]) if begin is not None), 0.0)
             after = next((begin for begin in starts[at + 1 : count] if begin is not None), end)
-            inside = before < end and after > start
+            inside = before <= end and after >= start
         if inside:
             yield at
 
 
 def clock(seconds: float) -> str:
-    """Seconds as `m:ss.mmm`: 62.345 is `1:02.345`."""
+    """Seconds as `m:ss.mmm`: 62.345 is `1:02.345`, and infinity `the end`."""
+    if math.isinf(seconds):
+        return "the end"
     millis = round(seconds * 1000)
     return f"{millis // 60_000}:{millis // 1000 % 60:02}.{millis % 1000:03}"

@@ -11,6 +11,7 @@ from itertools import accumulate
 from torch import Tensor
 
 from .anchors import Anchor, Chosen, clock
+from .confidence import trusted
 from .errors import AlignmentError
 from .search import Lines, Search, Sung
 from .timeline import Alignment, Word
@@ -143,6 +144,16 @@ def in_pieces(heard: Heard, anchors: Sequence[Anchor], chosen: Chosen) -> list[S
         begins[line] = min([begins[line], *(part.start for part in pieces)])
     known = [Sung(line, tuple(v for part in pieces for v in part.visits), sure=True) for line, pieces in parts.items()]
     return sorted([*free, *known], key=lambda one: (begins[one.line] if one.sure else one.start, one.line))
+
+
+def trusted_beside(heard: Heard, sung: Sequence[Sung], anchors: Sequence[Anchor]) -> list[Sung]:
+    """The same lines with their trust, but for lines with words that are known to their end: they have their scores."""
+    known = {anchor.line - 1 for anchor in anchors if anchor.end is not None}
+    # Between anchors, phones may have had to be shorter than elsewhere.
+    search = replace(heard.search, least=1) if anchors else heard.search
+    asked = [one for one in sung if one.line not in known or not one.sure]
+    told = iter(trusted(search, heard.scores.numpy(), heard.voice.numpy(), asked))
+    return [one if one.line in known and one.sure else next(told) for one in sung]
 
 
 def _pieces(heard: Heard, anchors: Sequence[Anchor], tokens: Sequence[int], chosen: Chosen) -> Iterator[Piece]:

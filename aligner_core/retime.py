@@ -8,11 +8,12 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Callable, Iterator, Mapping, Sequence
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 
 import numpy as np
 
+from .confidence import trusted
 from .errors import AlignmentError
 from .parts import Heard, Piece, found_in
 from .search import Sung
@@ -23,8 +24,6 @@ AGREE = 0.3  # seconds between the sound and the map that nobody would call a di
 AROUND = 4.0  # seconds before and after its place on the map in which a line is looked for again
 ROOM = 0.3  # seconds that a line may overlap its neighbours, as subtitles with reading time do
 AUDIBLE = 0.2  # mean probability of a voice below which nothing was said, as in `tree`
-
-Timed = Callable[[Sequence[Sung]], Alignment]  # lines heard to the text with times
 
 
 @dataclass(frozen=True)
@@ -54,12 +53,11 @@ class _Old:
         return self.maps[at].rate * self.lines[at].duration
 
 
-def retimed(heard: Heard, text: Alignment, timed: Timed, trust: float) -> Alignment:
+def retimed(heard: Heard, text: Alignment, trust: float) -> Alignment:
     """The text with its times made right, the same lines in the same order.
 
     Args:
         text: marked, with times.
-        timed: makes lines of what was heard.
         trust: 0..1, the score that a line heard elsewhere than on the map must have: 0 goes by the sound alone, 1 by
             the map alone.
 
@@ -71,16 +69,22 @@ def retimed(heard: Heard, text: Alignment, timed: Timed, trust: float) -> Alignm
         raise AlignmentError("no line has a time that could be made right", hint="a file with times")
     if not 0 <= trust <= 1:
         raise AlignmentError(f"trust {trust} is not within 0..1")
-    found = _occurrences(timed(heard.search(heard.scores)), len(text.lines))
+    found = _occurrences(heard, text, [heard.search(heard.scores)])
     old = _mapped(_Old(index, tuple(text.lines[at] for at in index)), found)
-    chosen = _Choice(heard, text, old, found, trust).lines(timed)
+    chosen = _Choice(heard, text, old, found, trust).lines()
     return replace(text, lines=_with_ends(text, chosen, old))
 
 
-def _occurrences(timed: Alignment, lines: int) -> list[list[Line]]:
-    """For each line of the text where it was heard."""
-    out: list[list[Line]] = [[] for _ in range(lines)]
-    for line in timed.lines:
+def _occurrences(heard: Heard, text: Alignment, groups: Iterable[Sequence[Sung]]) -> list[list[Line]]:
+    """For each line of the text where it was heard.
+
+    Args:
+        groups: of lines in order of time.
+    """
+    scores, voice = heard.scores.numpy(), heard.voice.numpy()
+    sung = [one for group in groups for one in trusted(heard.search, scores, voice, group)]
+    out: list[list[Line]] = [[] for _ in text.lines]
+    for line in heard.tree().timed(text, sung).lines:
         if line.timed and line.kind == "lyrics" and line.number is not None:
             out[line.number - 1].append(line)
     return out
@@ -111,9 +115,9 @@ class _Choice:
                 self.agreed[index] = near
         self.order = sorted(self.agreed)
 
-    def lines(self, timed: Timed) -> dict[int, Line]:
+    def lines(self) -> dict[int, Line]:
         """The lines that have a time, by their index in the text."""
-        again = _occurrences(timed(list(self._again())), len(self.text.lines))
+        again = _occurrences(self.heard, self.text, self._again())
         pairs = ((at, self._line(at, [*self.found[at], *again[at]])) for at in range(len(self.text.lines)))
         return {at: line for at, line in pairs if line is not None}
 
@@ -169,7 +173,7 @@ class _Choice:
         span = self.heard.voice[self.heard.at(start) : max(self.heard.at(end), self.heard.at(start) + 1)]
         return len(span) > 0 and (self.trust == 1 or float(span.mean()) >= AUDIBLE)
 
-    def _again(self) -> Iterator[Sung]:
+    def _again(self) -> Iterator[list[Sung]]:
         """What is heard around their places on the map of lines that were not heard well where they fit."""
         if self.heard.search.freedom is None or not 0 < self.trust < 1:
             return
@@ -184,7 +188,7 @@ class _Choice:
                 one for one in group if not any(_score(x) >= self.trust for x in self._fitting(one, self.found[one]))
             ]
             if any(one in self.place for one in doubtful):
-                yield from found_in(self.heard, self._piece(group))
+                yield found_in(self.heard, self._piece(group))
 
     def _piece(self, group: range) -> Piece:
         """Of lines between two agreed ones: their words, and the frames around their places on the map."""

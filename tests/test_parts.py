@@ -240,6 +240,13 @@ def test_lines_and_seconds_together_are_both_obeyed() -> None:
     assert not found.lines[1].timed
 
 
+def test_without_a_part_times_in_the_text_are_not_looked_at() -> None:
+    late = RIGHT.shifted(1000.0)
+    early = Alignment(tuple(replace(line, start=0.0, end=0.0, words=()) for line in RIGHT.lines))
+    for given_ in (late, early):
+        assert near(aligner().align_heard(HEARD, given_), RIGHT)
+
+
 @pytest.mark.parametrize(
     ("part", "message"),
     [
