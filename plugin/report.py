@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
+from collections.abc import Collection, Sequence
 from dataclasses import dataclass
 from typing import Any
 
@@ -22,7 +22,7 @@ class Doubt:
     score: float | None
 
     def __str__(self) -> str:
-        place = "not found" if self.start is None else clock(self.start)
+        place = "not heard" if self.start is None else clock(self.start)
         score = "" if self.score is None else f"{self.score:.2f}"
         return f"  line {self.number:<4} {place:>9}  {score:>4}  {self.text.strip()}"
 
@@ -37,6 +37,7 @@ class Report:
         seconds: time the work took.
         audio_seconds: length of the sound.
         threshold: lines with a lower score are doubtful.
+        asked: the numbers of the lines that were to be timed, None: all.
     """
 
     alignment: Alignment
@@ -44,29 +45,44 @@ class Report:
     seconds: float
     audio_seconds: float
     threshold: float = DOUBTFUL
+    asked: Collection[int] | None = None
+
+    @property
+    def lines(self) -> tuple[tuple[int, Line], ...]:
+        """The lines that were to be timed, with their numbers in the text."""
+        numbered = [(line.number or at, line) for at, line in enumerate(self.alignment.lines, start=1)]
+        return tuple((number, line) for number, line in numbered if self.asked is None or number in self.asked)
 
     @property
     def timed_words(self) -> int:
         """Number of words with a time."""
-        return sum(word.timed for word in self.alignment.words)
+        return sum(word.timed for _, line in self.lines for word in line.words)
 
     @property
     def missing_words(self) -> int:
         """Number of words that were not found; what makes no sound, such as a dash, is not missed."""
-        return sum(missing(word) for word in self.alignment.words)
+        return sum(missing(word) for _, line in self.lines for word in line.words)
 
     @property
     def headings(self) -> tuple[str, ...]:
         """Lines left out of the sound."""
-        return tuple(line.text.strip() for line in self.alignment.lines if line.kind == "heading")
+        return tuple(line.text.strip() for _, line in self.lines if line.kind == "heading")
 
     @property
     def doubts(self) -> tuple[Doubt, ...]:
         """Lines of lyrics that were not found or score below the threshold."""
-        numbered = enumerate(self.alignment.lines, start=1)
-        return tuple(
-            Doubt(number, line.text, line.start, line.score) for number, line in numbered if self._doubtful(line)
-        )
+        return tuple(_named(number, line) for number, line in self.lines if self._doubtful(line))
+
+    @property
+    def not_heard(self) -> tuple[Doubt, ...]:
+        """Those of them that have no time at all."""
+        return tuple(doubt for doubt in self.doubts if doubt.start is None)
+
+    @property
+    def again(self) -> tuple[Doubt, ...]:
+        """Where lines were sung more often than they are written: each time but the one in their place."""
+        numbers = [number for number, _ in self.lines]
+        return tuple(_named(number, line) for at, (number, line) in enumerate(self.lines) if number in numbers[:at])
 
     def _doubtful(self, line: Line) -> bool:
         if line.kind != "lyrics":
@@ -84,9 +100,9 @@ class Report:
             "words": {"timed": self.timed_words, "missing": self.missing_words},
             "headings": list(self.headings),
             "threshold": self.threshold,
-            "doubtful": [
-                {"line": d.number, "text": d.text, "start": d.start, "score": d.score} for d in self.doubts
-            ],
+            "doubtful": [{"line": d.number, "text": d.text, "start": d.start, "score": d.score} for d in self.doubts],
+            "not_heard": [{"line": d.number, "text": d.text} for d in self.not_heard],
+            "sung_again": [{"line": d.number, "text": d.text, "start": d.start} for d in self.again],
             "seconds": round(self.seconds, 3),
             "audio_seconds": round(self.audio_seconds, 3),
         }
@@ -97,13 +113,19 @@ class Report:
         rows = [f"wrote {written}", f"{count(self.timed_words, 'word')} timed{missed}"]
         if self.headings:
             rows.append(f"left out of the sound: {', '.join(self.headings)}")
-        if self.doubts:
-            lines = count(len(self.doubts), "doubtful line")
+        rows += [f"not heard: line {doubt.number}  {doubt.text.strip()}" for doubt in self.not_heard]
+        rows += [f"sung again: line {one.number} at {clock(one.start or 0)}  {one.text.strip()}" for one in self.again]
+        if heard := [doubt for doubt in self.doubts if doubt.start is not None]:
+            lines = count(len(heard), "doubtful line")
             rows.append(f"{lines} (not found in full, or score below {self.threshold:g}):")
-            rows += map(str, self.doubts)
+            rows += map(str, heard)
         speed = self.audio_seconds / self.seconds
         rows.append(f"{self.seconds:.1f} s for {clock(self.audio_seconds)} of sound, {speed:.1f} times real time")
         return "\n".join(rows)
+
+
+def _named(number: int, line: Line) -> Doubt:
+    return Doubt(number, line.text, line.start, line.score)
 
 
 def missing(word: Word) -> bool:

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import pytest
 from hypothesis import given
@@ -65,9 +66,9 @@ def test_the_text_names_files_counts_headings_doubts_and_pace() -> None:
         "wrote a.lrc, b.ass",
         "4 words timed, 6 not found",
         "left out of the sound: [Chorus]",
-        "2 doubtful lines (not found in full, or score below 0.3):",
+        "not heard: line 4  but now am found",
+        "1 doubtful line (not found in full, or score below 0.3):",
         "  line 3       1:02.3  0.20  how sweet - the sound",
-        "  line 4    not found        but now am found",
         "2.0 s for 2:00.0 of sound, 60.0 times real time",
     ]
 
@@ -86,7 +87,23 @@ def test_the_dictionary_is_json_and_says_the_same_as_the_text() -> None:
         "version": 1, "audio": "song.mp3", "outputs": ["a.lrc", "b.ass"], "words": {"timed": 2, "missing": 4},
         "headings": ["[Chorus]"], "threshold": 0.3, "seconds": 2.0, "audio_seconds": 120.0,
         "doubtful": [{"line": 3, "text": "but now am found", "start": None, "score": None}],
+        "not_heard": [{"line": 3, "text": "but now am found"}], "sung_again": [],
     }  # fmt: skip
+
+
+def test_lines_are_named_by_their_number_in_the_text_also_when_others_were_sung_again() -> None:
+    numbered = [replace(line, number=number) for line, number in ((GOOD, 3), (WEAK, 4), (GOOD, 3), (LOST, 5))]
+    got = report(*numbered)
+    assert [doubt.number for doubt in got.doubts] == [4, 5]
+    assert [(one.number, one.start) for one in got.again] == [(3, 1.0)]
+    assert "sung again: line 3 at 0:01.0  amazing grace" in str(got).splitlines()
+    assert got.to_dict()["sung_again"] == [{"line": 3, "text": "amazing grace", "start": 1.0}]
+
+
+def test_only_lines_that_were_asked_for_are_counted_and_named() -> None:
+    got = Report(Alignment((HEADING, GOOD, WEAK, LOST)), ["a.lrc"], 1.0, 1.0, 0.3, asked={2, 3})
+    assert (got.timed_words, got.missing_words, got.headings) == (4, 2, ())
+    assert [doubt.number for doubt in got.doubts] == [3]
 
 
 @given(st.integers(0, 10**6))

@@ -8,7 +8,7 @@ import os
 import re
 import sys
 import time
-from collections.abc import Callable, Iterator
+from collections.abc import Callable, Collection, Iterator
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -17,6 +17,7 @@ import click
 
 from aligner_core.errors import AlignmentError, LyricsError
 from plugin.formats import KaraokeTag, Level, RenderOptions
+from plugin.hints import Hints, hint_options
 from plugin.targets import STDOUT, output_options, resolve
 
 if TYPE_CHECKING:
@@ -44,6 +45,7 @@ def _device(ctx: click.Context, param: click.Parameter, value: str) -> str:
     help="File to write, its format by its ending; may be repeated; - is standard output.",
 )  # fmt: skip
 @output_options
+@hint_options
 @click.option("--model", metavar="FILE", help="Checkpoint of the acoustic model.  [default: the released one]")
 @click.option(
     "--device", default="cpu", show_default=True, callback=_device, metavar="DEVICE",
@@ -63,12 +65,13 @@ def _device(ctx: click.Context, param: click.Parameter, value: str) -> str:
 def command(
     ctx: click.Context, audio: str, lyrics: str, outputs: tuple[str, ...], format_name: str | None,
     level: Level | None, k_tag: KaraokeTag, no_clobber: bool, model: str | None, device: str,
-    no_cache: bool, min_confidence: float | None, as_json: bool, quiet: bool, verbose: bool,
+    no_cache: bool, hints: Hints, min_confidence: float | None, as_json: bool, quiet: bool, verbose: bool,
 ) -> None:  # fmt: skip
     """Time the text in LYRICS to the sound in AUDIO.
 
     AUDIO is any sound or video file; LYRICS is plain text or any format listed by `karalign formats`, whose times are
-    not looked at. An output that exists is replaced, in one step and only when all went well; an input never is.
+    not looked at unless an option says so. Lines are counted from 1, blank lines and headings too. An output that
+    exists is replaced, in one step and only when all went well; an input never is.
     """
     from plugin import load
     from plugin.report import DOUBTFUL, Report
@@ -80,13 +83,14 @@ def command(
     options = RenderOptions(level, k_tag)
     targets = resolve(outputs, format_name, options, [audio, lyrics], clobber=not no_clobber)
     text = load(lyrics)
+    asked = hints.check(text, lyrics)
     say(f"{lyrics} read: {len(text.lines)} lines")
     with _progress(not quiet and not verbose and _on_terminal()) as progress, _names(audio, lyrics):
-        alignment, length = _align(audio, text, model, device, not no_cache, progress, say)
+        alignment, length = _align(audio, text, hints, asked, model, device, not no_cache, progress, say)
     for target in targets:
         target.write(alignment)
     threshold = DOUBTFUL if min_confidence is None else min_confidence
-    report = Report(alignment, outputs, time.perf_counter() - begun, length, threshold)
+    report = Report(alignment, outputs, time.perf_counter() - begun, length, threshold, asked)
     if as_json:
         click.echo(json.dumps(report.to_dict(), ensure_ascii=False, indent=2))
     if not quiet:
@@ -96,15 +100,19 @@ def command(
 
 
 def _align(
-    name: str, text: Alignment, model: str | None, device: str, cached: bool, progress: Progress | None, say: Say
-) -> tuple[Alignment, float]:
+    name: str, text: Alignment, hints: Hints, asked: Collection[int], model: str | None, device: str, cached: bool,
+    progress: Progress | None, say: Say,
+) -> tuple[Alignment, float]:  # fmt: skip
     """The alignment, and the length of the sound in seconds."""
+    from aligner_core import Aligner
+
     aligner, heard = _hear(name, text, model, _chosen(device), cached, progress, say)
+    aligner = Aligner(aligner.model, hints.exact)
     length = (len(heard) - 1) * aligner.model.frame_seconds
     say(f"{name} heard: {length:.1f} s")
-    alignment = aligner.align_heard(heard, text)
+    alignment = hints.aligned(aligner, heard, text)
     say("aligned")
-    if not alignment.timed:
+    if not any(line.timed for at, line in enumerate(alignment.lines, 1) if (line.number or at) in asked):
         raise AlignmentError("nothing of the text was found in the sound", name, "is it the right song?")
     return dataclasses.replace(alignment, audio=Path(name).name), length
 
