@@ -18,7 +18,7 @@ FILM = 24000 / 1001  # frames a second, 23.976: film on American television
 # No change; 25 to 23.976 (PAL), 24 to 23.976 (which is also 30 to 29.97), 25 to 24; and back.
 RATES = (1.0, *(rate for up in (25 / FILM, 24 / FILM, 25 / 24) for rate in (up, 1 / up)))
 CAP = 0.5  # seconds; a line farther off is wrong, no matter how far
-SEGMENT = 4.0  # a new piece must put right as many sure lines as this, so that no three lines found wrongly make one
+SEGMENT = 2.5  # a new piece must put right as many sure lines as this; to return from it costs as much again
 CHANGED = 0.5  # the same for a rate that is not 1: an offset is likelier
 GRID = 0.05  # seconds between offsets that are tried: what remains is taken away by the median
 BESIDE = 0.15  # seconds: lines this near to an offset speak for it
