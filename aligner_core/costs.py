@@ -51,7 +51,7 @@ class Decoding:
     hold: int = 100
     sure: float = 0.5
     doubt: float = -0.7
-    other: float = 2.0
+    other: float = 1.5
 
 
 NEUTRAL = Decoding(floor=-20.0, rest=0.0, pause=0.0, kin=0.0)  # the posteriors as they are
@@ -63,13 +63,13 @@ class Freedom:
 
     Args:
         stray: to leave the text between two lines, for a voice that says something else, and come back.
-        skip: besides, for each line left out meanwhile.
+        skip: besides, for each phrase left out meanwhile.
         jump: to find a passage of the text out of its place: said once more, or elsewhere.
     """
 
-    stray: float = 40.0
+    stray: float = 150.0
     skip: float = 4.0
-    jump: float = 80.0
+    jump: float = 60.0
 
 
 @dataclass(frozen=True)

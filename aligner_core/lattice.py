@@ -16,7 +16,8 @@ from .graph import Graph, GraphBuilder
 from .viterbi import UNITS_PER_NAT, Path
 
 REST = 0  # emission column of silence and music without a voice, between lines
-LEAPS = (1, 4, 16, 64)  # lines that one arc leaves out: a few arcs leave out any number
+PHRASE = 4  # words of a line after which something else may be heard
+LEAPS = (1, 4, 16, 64)  # phrases that one arc leaves out: a few arcs leave out any number
 Pronunciations = Sequence[Sequence[str]]  # of one spoken word, phones without stress
 Readings = Sequence[Sequence[Pronunciations]]  # of one token: alternatives, each of spoken words; none = no sound
 _NOWHERE = (-1, -1, -1, -1)
@@ -31,6 +32,7 @@ class Visit:
         token, reading, word, variant: which token, which of its readings, which word of that, which pronunciation.
         column: emission column of the phone.
         start, end: frames, end exclusive.
+        exact: the same, not whole, where the edges of the sound were heard.
     """
 
     token: int
@@ -40,6 +42,7 @@ class Visit:
     column: int
     start: int
     end: int
+    exact: tuple[float, float] | None = None
 
 
 @dataclass(frozen=True)
@@ -93,8 +96,9 @@ class _Builder:
     """Adds rests, words and tokens to a graph; each takes and gives the states that the next one may follow, of which
     -1 stands for the beginning."""
 
-    def __init__(self, columns: Columns, min_frames: int) -> None:
-        self.columns, self.min_frames = columns, min_frames
+    def __init__(self, columns: Columns, min_frames: int, freedom: Freedom | None) -> None:
+        self.columns, self.min_frames, self.freedom = columns, min_frames, freedom
+        self.strays: list[int] = []
         self.graph = GraphBuilder()
         self.origin: list[tuple[int, int, int, int]] = []
 
@@ -138,8 +142,24 @@ class _Builder:
     def line(self, first: int, line: Sequence[Readings], before: list[int]) -> list[int]:
         sounding = [(first + i, readings) for i, readings in enumerate(line) if readings]
         for at, (number, readings) in enumerate(sounding):
-            before = self.token(number, readings, before if at == 0 else self.rest(self.columns.pause, before))
+            if at:
+                between = self.gap if at % PHRASE == 0 and len(sounding) - at >= PHRASE // 2 else self.rest
+                before = between(self.columns.pause, before)
+            before = self.token(number, readings, before)
         return before
+
+    def gap(self, column: int, before: list[int]) -> list[int]:
+        """Nothing, a rest, or something that is not in the text, meanwhile of which phrases go by."""
+        exits = self.rest(column, before)
+        if self.freedom is None or self.columns.other is None:
+            return exits
+        leave = [(source, _units(self.freedom.stray)) for source in exits if source >= 0]
+        leaps = [
+            (self.strays[-leap], _units(self.freedom.skip * leap)) for leap in LEAPS if leap <= len(self.strays)
+        ]
+        initial = _units(self.freedom.stray) if -1 in exits else None
+        self.strays.append(self.state(self.columns.other, 1, [], _STRAY, [*leave, *leaps], initial))
+        return [*exits, self.strays[-1]]
 
 
 def require_sound(lines: Sequence[Sequence[Readings]]) -> None:
@@ -172,13 +192,12 @@ def lattice(
         LyricsError: no token makes a sound.
     """
     require_sound(lines)
-    builder = _Builder(columns, min_frames)
-    strays: list[int] = []
-    exits = [-1] if at_once else _gap(builder, [-1], strays, freedom)
+    builder = _Builder(columns, min_frames, freedom)
+    exits = [-1] if at_once else builder.gap(REST, [-1])
     index = 0
     for line in lines:
         if any(line):
-            exits = _gap(builder, builder.line(index, line, exits), strays, freedom)
+            exits = builder.gap(REST, builder.line(index, line, exits))
         index += len(line)
     for state in exits:
         builder.graph.end(state)
@@ -191,7 +210,7 @@ def passage(lines: Sequence[Sequence[Readings]], columns: Columns, min_frames: i
     Args:
         As `lattice`.
     """
-    builder = _Builder(columns, min_frames)
+    builder = _Builder(columns, min_frames, None)
     assert columns.other is not None
     builder.graph.end(builder.state(columns.other, 1, [-1], _STRAY))
     jump = _units(freedom.jump)
@@ -206,19 +225,6 @@ def passage(lines: Sequence[Sequence[Readings]], columns: Columns, min_frames: i
                 builder.graph.end(state)
         index += len(line)
     return Lattice(builder.graph.build(), np.array(builder.origin, np.int32))
-
-
-def _gap(builder: _Builder, before: list[int], strays: list[int], freedom: Freedom | None) -> list[int]:
-    """Between two lines: nothing, a rest, or something that is not in the text, meanwhile of which lines go by."""
-    exits = builder.rest(REST, before)
-    other = builder.columns.other
-    if freedom is None or other is None:
-        return exits
-    leave = [(source, _units(freedom.stray)) for source in exits if source >= 0]
-    leaps = [(strays[-leap], _units(freedom.skip * leap)) for leap in LEAPS if leap <= len(strays)]
-    initial = _units(freedom.stray) if -1 in exits else None
-    strays.append(builder.state(other, 1, [], _STRAY, [*leave, *leaps], initial))
-    return [*exits, strays[-1]]
 
 
 def _units(nats: float) -> int:
