@@ -6,13 +6,24 @@ import os
 import re
 import subprocess
 import sys
-from collections.abc import Callable, Iterator
-from dataclasses import dataclass
+from collections.abc import Callable, Iterator, Sequence
+from dataclasses import dataclass, field, replace
 from pathlib import Path
+from typing import TYPE_CHECKING, Any, Self
 
 import pytest
 
+from aligner_core.anchors import Anchor, Part
+from aligner_core.timeline import Alignment, Line, Word
+
+if TYPE_CHECKING:
+    import torch
+
+    from aligner_core.acoustic import AcousticModel
+
 ROOT = Path(__file__).resolve().parent.parent
+SONG_SECONDS = 12.0
+LYRICS = "[Verse 1]\nAmazing grace how sweet the sound\n\nthat saved a wretch like me\n"
 
 
 @dataclass(frozen=True)
@@ -97,12 +108,109 @@ def tree(folder: Path) -> dict[Path, bytes | None]:
 @pytest.fixture
 def timed(tmp_path: Path) -> Path:
     """A file of two timed words."""
-    from aligner_core.timeline import Alignment, Line, Word
     from plugin import save
 
     path = tmp_path / "timed.json"
     words = (Word("Amazing", 1.0, 2.0, 0.5), Word("grace", 2.5, 4.0, 0.25))
     save(Alignment((Line("Amazing grace", 1.0, 4.0, 0.375, words),), "song.mp3"), path)
+    return path
+
+
+@dataclass
+class Listener:
+    """In the place of `Aligner`: gives every word half a second, and every line the score that the test wants."""
+
+    scores: tuple[float | None, ...] = (0.9, 0.8)
+    lost: frozenset[str] = frozenset()  # words that it does not find
+    before: Callable[[], None] = lambda: None
+    asked: list[tuple[str | None, str]] = field(default_factory=list)
+    told: list[Any] = field(default_factory=list)  # the hints
+
+    def load(self, model: str | None = None, device: str = "cpu") -> Self:
+        self.asked.append((model, device))
+        return self
+
+    def __call__(self, model: AcousticModel, exact: bool = False) -> Self:
+        assert model.symbols == self.symbols
+        self.told.append(exact)
+        return self
+
+    @property
+    def model(self) -> Self:
+        return self
+
+    symbols = ("sil", "AA")
+    sample_rate = 16000
+    frame_seconds = 0.01
+
+    def hear(self, sound: str, progress: Callable[[float], None] | None, lyrics: Alignment) -> torch.Tensor:
+        self.before()
+        assert lyrics.lines
+        import soundfile
+
+        wave, rate = soundfile.read(sound)
+        assert len(wave) / rate == SONG_SECONDS
+        for share in (0.5, 1.0):
+            if progress:
+                progress(share)
+        import torch
+
+        return torch.zeros(int(100 * SONG_SECONDS) + 1, 2)
+
+    def retime(self, log_probs: torch.Tensor, timed: Alignment, trust: float) -> Alignment:
+        self.told.append(trust)
+        return self.align_heard(log_probs, timed, (), Part())
+
+    def align_heard(
+        self, log_probs: torch.Tensor, lyrics: Alignment, anchors: Sequence[Anchor], part: Part
+    ) -> Alignment:
+        assert log_probs.shape == (int(100 * SONG_SECONDS) + 1, 2)
+        self.told += [list(anchors), part]
+        lines: list[Line] = []
+        scores, at = iter(self.scores), 0.0
+        for line in lyrics.lines:
+            if line.text.startswith("["):
+                lines.append(Line(line.text, kind="heading"))
+                continue
+            words = [Word(w.text) if w.text in self.lost else Word(w.text, at + i / 2, at + i / 2 + 0.5)
+                     for i, w in enumerate(line.words)]  # fmt: skip
+            timed = [word for word in words if word.timed]
+            if timed:
+                start, end = timed[0].start, timed[-1].end
+                lines.append(replace(
+                    line, start=start, end=end, score=next(scores, 0.9), words=tuple(words)))  # fmt: skip
+                at += len(words) / 2
+            else:
+                lines.append(replace(line, words=tuple(words)))
+        return Alignment(tuple(lines))
+
+
+@pytest.fixture
+def listener(monkeypatch: pytest.MonkeyPatch) -> Listener:
+    """It stands in the place of `Aligner`."""
+    import aligner_core
+
+    listener = Listener()
+    monkeypatch.setitem(vars(aligner_core), "Aligner", listener)
+    return listener
+
+
+@pytest.fixture
+def song(tmp_path: Path) -> Path:
+    """A sound that `listener` hears."""
+    import numpy as np
+    import soundfile
+
+    path = tmp_path / "song.wav"
+    soundfile.write(path, np.zeros(int(16000 * SONG_SECONDS), np.float32), 16000)
+    return path
+
+
+@pytest.fixture
+def lyrics(tmp_path: Path) -> Path:
+    """A heading and two lines."""
+    path = tmp_path / "words.txt"
+    path.write_text(LYRICS)
     return path
 
 

@@ -2,123 +2,24 @@
 
 from __future__ import annotations
 
-import dataclasses
 import io
 import json
 import os
 import signal
 import subprocess
 import sys
-from collections.abc import Callable, Sequence
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Self
+from typing import TYPE_CHECKING, Any
 
-import numpy as np
 import pytest
-import soundfile
-import torch
 
-import aligner_core
 from aligner_core import _version
-from aligner_core.anchors import WHOLE, Anchor, Part
-from aligner_core.timeline import Alignment, Line, Word
 from plugin import load
 from plugin.commands.align import _hushed
 from plugin.formats import FORMATS
 
 if TYPE_CHECKING:
-    from conftest import Karalign, Refuse
-
-    from aligner_core.acoustic import AcousticModel
-
-SECONDS = 12.0
-TEXT = "[Verse 1]\nAmazing grace how sweet the sound\n\nthat saved a wretch like me\n"
-
-
-@dataclasses.dataclass
-class Listener:
-    """In the place of `Aligner`: gives every word half a second, and every line the score that the test wants."""
-
-    scores: tuple[float | None, ...] = (0.9, 0.8)
-    lost: frozenset[str] = frozenset()  # words that it does not find
-    before: Callable[[], None] = lambda: None
-    asked: list[tuple[str | None, str]] = dataclasses.field(default_factory=list)
-    told: list[Any] = dataclasses.field(default_factory=list)  # the hints
-
-    def load(self, model: str | None = None, device: str = "cpu") -> Self:
-        self.asked.append((model, device))
-        return self
-
-    def __call__(self, model: AcousticModel, exact: bool = False) -> Self:
-        assert model.symbols == self.symbols
-        self.told.append(exact)
-        return self
-
-    @property
-    def model(self) -> Self:
-        return self
-
-    symbols = ("sil", "AA")
-    sample_rate = 16000
-    frame_seconds = 0.01
-
-    def hear(self, sound: str, progress: Callable[[float], None] | None, lyrics: Alignment) -> torch.Tensor:
-        self.before()
-        assert lyrics.lines
-        wave, rate = soundfile.read(sound)
-        assert len(wave) / rate == SECONDS
-        for share in (0.5, 1.0):
-            if progress:
-                progress(share)
-        return torch.zeros(int(100 * SECONDS) + 1, 2)
-
-    def retime(self, log_probs: torch.Tensor, timed: Alignment, trust: float) -> Alignment:
-        self.told.append(trust)
-        return self.align_heard(log_probs, timed)
-
-    def align_heard(
-        self, log_probs: torch.Tensor, lyrics: Alignment, anchors: Sequence[Anchor] = (), part: Part = WHOLE
-    ) -> Alignment:
-        assert log_probs.shape == (int(100 * SECONDS) + 1, 2)
-        self.told += [list(anchors), part]
-        lines, scores, at = [], iter(self.scores), 0.0
-        for line in lyrics.lines:
-            if line.text.startswith("["):
-                lines.append(Line(line.text, kind="heading"))
-                continue
-            words = [Word(w.text) if w.text in self.lost else Word(w.text, at + i / 2, at + i / 2 + 0.5)
-                     for i, w in enumerate(line.words)]  # fmt: skip
-            timed = [word for word in words if word.timed]
-            if timed:
-                start, end = timed[0].start, timed[-1].end
-                lines.append(dataclasses.replace(
-                    line, start=start, end=end, score=next(scores, 0.9), words=tuple(words)))  # fmt: skip
-                at += len(words) / 2
-            else:
-                lines.append(dataclasses.replace(line, words=tuple(words)))
-        return Alignment(tuple(lines))
-
-
-@pytest.fixture
-def listener(monkeypatch: pytest.MonkeyPatch) -> Listener:
-    listener = Listener()
-    monkeypatch.setitem(vars(aligner_core), "Aligner", listener)
-    return listener
-
-
-@pytest.fixture
-def song(tmp_path: Path) -> Path:
-    path = tmp_path / "song.wav"
-    soundfile.write(path, np.zeros(int(16000 * SECONDS), np.float32), 16000)
-    return path
-
-
-@pytest.fixture
-def lyrics(tmp_path: Path) -> Path:
-    path = tmp_path / "words.txt"
-    path.write_text(TEXT)
-    return path
-
+    from conftest import Karalign, Listener
 
 # align
 
@@ -166,7 +67,7 @@ def test_the_json_report_is_all_there_is_on_stdout(
     got = json.loads(karalign("align", song, lyrics, "--json", "-o", tmp_path / "out.lrc").out)
     assert got["words"] == {"timed": 12, "missing": 0}
     assert got["outputs"] == [str(tmp_path / "out.lrc")]
-    assert got["audio_seconds"] == SECONDS
+    assert got["audio_seconds"] == 12.0
     assert got["doubtful"] == []
 
 
@@ -194,7 +95,7 @@ def test_a_line_that_was_not_found_is_low_confidence(
 def test_nothing_found_is_an_error_and_writes_nothing(
     karalign: Karalign, listener: Listener, song: Path, lyrics: Path, tmp_path: Path
 ) -> None:
-    listener.lost = frozenset(TEXT.split())
+    listener.lost = frozenset(lyrics.read_text().split())
     got = karalign("align", song, lyrics, "-o", tmp_path / "out.lrc")
     assert (got.code, got.err.count("\n")) == (1, 1)
     assert got.err.startswith(f"karalign: {song}: nothing of the text was found")
@@ -320,115 +221,6 @@ def test_c_libraries_are_silenced_for_a_while_only(capfd: pytest.CaptureFixture[
     os.write(2, b"and then")
     assert capfd.readouterr().err == "and then"
     assert len(list(Path("/dev/fd").iterdir())) == before
-
-
-# hints
-
-
-@pytest.mark.parametrize(
-    ("options", "told"),
-    [
-        ((), [False, [], WHOLE]),
-        (("--exact",), [True, [], WHOLE]),
-        (("--lines", "2-4"), [False, [], Part((2, 4))]),
-        (("--lines", "2"), [False, [], Part((2, 2))]),
-        (("--from", "1.5", "--to", "0:10.25"), [False, [], Part(None, 1.5, 10.25)]),
-        (("--lines", "4", "--to", "1:00:00"), [False, [], Part((4, 4), None, 3600.0)]),
-    ],
-)
-def test_hints_are_handed_on(
-    karalign: Karalign, listener: Listener, song: Path, lyrics: Path, tmp_path: Path,
-    options: tuple[str, ...], told: list[Any],
-) -> None:  # fmt: skip
-    assert karalign("align", song, lyrics, *options, "-o", tmp_path / "out.lrc").code == 0
-    assert listener.told == told
-
-
-def test_anchors_are_read_from_json(
-    karalign: Karalign, listener: Listener, song: Path, lyrics: Path, tmp_path: Path
-) -> None:
-    anchors = tmp_path / "fixed.json"
-    anchors.write_text('[{"line": 4, "word": 2, "time": "0:08.125"}, {"line": 2, "time": 1.5, "end": "2"}]')
-    assert karalign("align", song, lyrics, "--anchors", anchors, "-o", tmp_path / "out.lrc").code == 0
-    assert sorted(listener.told[1]) == [Anchor(2, 1, 1.5, 2.0), Anchor(4, 2, 8.125)]
-
-
-def test_times_of_the_text_are_kept_on_request_and_anchors_go_before_them(
-    karalign: Karalign, listener: Listener, song: Path, tmp_path: Path
-) -> None:
-    half, anchors = tmp_path / "half.lrc", tmp_path / "fixed.json"
-    half.write_text("[00:01.00]Amazing grace\nhow sweet\n[00:05.00]the sound\n")
-    anchors.write_text('[{"line": 3, "time": 6}]')
-    assert karalign("align", song, half, "-o", tmp_path / "out.lrc").code == 0
-    assert karalign("align", song, half, "--keep-times", "-o", tmp_path / "out.lrc").code == 0
-    run = ("align", song, half, "--keep-times", "--anchors", anchors, "-o", tmp_path / "out.lrc")
-    assert karalign(*run).code == 0
-    assert [sorted(x) for x in listener.told if isinstance(x, list)] == [
-        [], [Anchor(1, 1, 1.0), Anchor(3, 1, 5.0)], [Anchor(1, 1, 1.0), Anchor(3, 1, 6.0)]
-    ]  # fmt: skip
-
-
-def test_trust_makes_the_times_of_the_text_right(
-    karalign: Karalign, listener: Listener, song: Path, timed: Path, tmp_path: Path
-) -> None:
-    assert karalign("align", song, timed, "--trust", "0.5", "-o", tmp_path / "out.lrc").code == 0
-    assert listener.told[:2] == [False, 0.5]
-
-
-@pytest.mark.parametrize(
-    ("content", "message"),
-    [
-        ("{}", "fixed.json: a list of times is needed"),
-        ("[", "fixed.json: not JSON"),
-        ("[3]", r"fixed.json: [0]: no fixed time"),
-        ('[{"line": 2, "time": 1, "wrod": 2}]', "[0]: no fixed time (line and time, and word and end if wanted)"),
-        ('[{"line": 2, "time": 1}, {"line": "3", "time": 1}]', "[1]: '3' is no number of a line"),
-        ('[{"line": 2, "time": "1:2:3:4"}]', "[0]: '1:2:3:4' is no time (m:ss.mmm or seconds)"),
-        ('[{"line": 2, "time": -1}]', "[0]: -1 is no time"),
-        ('[{"line": 2, "time": true}]', "[0]: True is no time"),
-        ('[{"line": 9, "time": 1}]', "fixed.json: there is no line 9 (the text has 4)"),
-        ('[{"line": 1, "time": 1}]', "fixed.json: line 1 has no word 1 ('[Verse 1]' has 0)"),
-        (
-            '[{"line": 2, "time": 3}, {"line": 4, "time": 2}]',
-            "line 2 is fixed at 0:03.000, and line 4 is fixed at 0:02",
-        ),
-    ],
-)
-def test_bad_anchors_are_told_in_a_line_before_a_model_is_loaded(
-    refuse: Refuse, listener: Listener, song: Path, lyrics: Path, tmp_path: Path, content: str, message: str
-) -> None:
-    (tmp_path / "fixed.json").write_text(content)
-    told = refuse("align", song, lyrics, "--anchors", tmp_path / "fixed.json", "-o", tmp_path / "out.lrc")
-    assert message in told
-    assert listener.asked == []
-
-
-@pytest.mark.parametrize(
-    ("options", "message"),
-    [
-        (("--lines", "3-9"), "there are no lines 3 to 9 (the text has 4)"),
-        (("--from", "9", "--to", "8"), "nothing lies between 0:09.000 and 0:08.000"),
-        (("--lines", "3", "--to", "8"), "no line of the text lies between"),
-        (("--trust", "0.5"), "has no times that could be trusted (leave out --trust)"),
-    ],
-)
-def test_hints_that_do_not_fit_the_text_are_told_in_a_line_before_a_model_is_loaded(
-    refuse: Refuse, listener: Listener, song: Path, lyrics: Path, tmp_path: Path, options: tuple[str, ...], message: str
-) -> None:
-    told = refuse("align", song, lyrics, *options, "-o", tmp_path / "out.lrc")
-    assert f"karalign: {lyrics}: {message}" in told
-    assert listener.asked == []
-
-
-def test_the_report_is_about_the_lines_that_were_asked_for(
-    karalign: Karalign, listener: Listener, song: Path, lyrics: Path, tmp_path: Path
-) -> None:
-    listener.lost = frozenset(["that", "saved", "a", "wretch", "like", "me"])
-    run = ("align", song, lyrics, "-o", tmp_path / "out.lrc", "--min-confidence", "0")
-    assert "not heard: line 4  that saved" in karalign(*run).err
-    assert karalign(*run, "--lines", "2").code == 0
-    got = karalign(*run, "--lines", "4")
-    assert (got.code, "nothing of the text was found" in got.err) == (1, True)
 
 
 # usage
