@@ -76,7 +76,8 @@ class Aligner:
         return replace(timed, audio=Path(sound).name)
 
     def hear(self, sound: str | Path, progress: Progress | None = None, lyrics: Alignment | None = None) -> Tensor:
-        """What the model makes of a sound file: log-probabilities (frames, symbols), on the CPU.
+        """What the model makes of a sound file: log-probabilities (frames, symbols), and further columns if it hears
+        edges (see `AcousticModel`), on the CPU.
 
         Args:
             progress: called when all the sound has been read, not before.
@@ -139,9 +140,11 @@ class Aligner:
         heard = self._heard(log_probs, marked, chosen)
         found = in_pieces(heard, fixed, chosen)
         sung = trusted_beside(heard, [one for one in found if one.line in chosen.lines], fixed)
-        tree = heard.tree(known_seconds(heard, fixed))
+        known = known_seconds(heard, fixed)
+        sung = heard.exact(sung, [*known, heard.at(chosen.start), heard.at(chosen.end)])
         kept = kept_words(heard, fixed, marked)
-        return left_alone(tree.timed(marked, sung, kept), marked, chosen.lines - known_lines(heard, kept, marked))
+        timed = heard.tree(known).timed(marked, sung, kept)
+        return left_alone(timed, marked, chosen.lines - known_lines(heard, kept, marked))
 
     def retime(self, log_probs: Tensor, timed: Alignment, trust: float = 0.5) -> Alignment:
         """A timing made right that is shifted, stretched, cut or wrong in part: the same lines in the same order.
@@ -177,7 +180,8 @@ class Aligner:
         least = min(max(least, self.decoding.shortest), self.decoding.longest)
         freedom = None if self.exact else self.freedom
         search = Search(sounds, columns(self.model.symbols), least, self.decoding, freedom)
-        return Heard(search, scores, voice, frame)
+        edges = log_probs[:, len(self.model.symbols) :]
+        return Heard(search, scores, voice, frame, edges if edges.shape[1] else None)
 
 
 def _sounds(lyrics: Alignment) -> list[list[Readings]]:

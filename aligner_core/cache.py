@@ -1,7 +1,7 @@
 """What a model has heard in a sound is kept, so that the same sound with another text takes no second hearing.
 
 An entry is one file: sha256 of what follows; a line of JSON, padded to a multiple of `ALIGN` bytes; the table of
-log-probabilities, little-endian float32, row by row: the very numbers, so an alignment does not depend on the cache.
+what the model gave, little-endian float32, row by row: the very numbers, so an alignment does not depend on the cache.
 """
 
 from __future__ import annotations
@@ -22,7 +22,7 @@ from numpy.typing import NDArray
 
 from ._version import __version__
 
-VERSION = 1  # of the layout, and of the way from sound to log-probabilities: one more when either changes
+VERSION = 2  # of the layout, and of the way from sound to log-probabilities: one more when either changes
 VARIABLE = "KARALIGN_CACHE"  # names another folder
 LIMIT = 2**30  # bytes of all entries
 ALIGN = 64  # bytes
@@ -52,7 +52,7 @@ class Cache:
         self.folder, self.limit = folder or _folder(), limit
 
     def fetch(self, key: str) -> tuple[NDArray[np.float32], Facts] | None:
-        """Log-probabilities (frames, symbols) and the facts of their model; None if they are not there or damaged."""
+        """What was heard, (frames, columns), and the facts of its model; None if it is not there or damaged."""
         path = self.folder / (key + SUFFIX)
         try:
             data = bytearray(path.stat().st_size)
@@ -66,10 +66,10 @@ class Cache:
             os.utime(path)  # used now
         return _unpacked(data)
 
-    def keep(self, key: str, log_probs: NDArray[np.float32], facts: Facts) -> None:
-        """Keep log-probabilities (frames, symbols); other processes see the whole entry or none."""
-        head = _head(facts)
-        table = np.ascontiguousarray(log_probs, dtype="<f4").data.cast("B")
+    def keep(self, key: str, heard: NDArray[np.float32], facts: Facts) -> None:
+        """Keep what was heard, (frames, columns); other processes see the whole entry or none."""
+        head = _head(facts, heard.shape[1])
+        table = np.ascontiguousarray(heard, dtype="<f4").data.cast("B")
         if DIGEST + len(head) + len(table) > self.limit:
             return
         digest = hashlib.sha256(head)
@@ -146,16 +146,16 @@ def _folder() -> Path:
     return user_cache_path("karalign", appauthor=False)
 
 
-def _head(facts: Facts) -> bytes:
-    line = json.dumps(asdict(facts)).encode()
+def _head(facts: Facts, columns: int) -> bytes:
+    line = json.dumps(asdict(facts) | {"columns": columns}).encode()
     return line + b" " * (-(DIGEST + len(line) + 1) % ALIGN) + b"\n"
 
 
 def _unpacked(data: bytearray) -> tuple[NDArray[np.float32], Facts]:
     end = data.index(b"\n", DIGEST) + 1
     known: dict[str, Any] = json.loads(data[DIGEST:end])
+    table = np.frombuffer(data, "<f4", offset=end).reshape(-1, known.pop("columns"))
     facts = Facts(**(known | {"symbols": tuple(known["symbols"])}))
-    table = np.frombuffer(data, "<f4", offset=end).reshape(-1, len(facts.symbols))
     return table.astype(np.float32, copy=sys.byteorder != "little"), facts
 
 

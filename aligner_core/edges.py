@@ -8,7 +8,7 @@ to move the boundaries by a few frames that keep their order and leave every pho
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple
 
@@ -17,9 +17,11 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .lattice import Visit
+from .search import Sung
 
 START, END, INNER = range(3)  # columns of the head: of a word, of a word, between phones of a word
 STEPS = 4  # places that are tried in a frame
+MARGIN = 32  # frames beside a path that are looked at
 Floats = NDArray[np.float64]
 Span = tuple[float, float]
 
@@ -33,15 +35,15 @@ class Refining:
         away: nats taken off for each frame that it moves.
         blur: frames, standard deviation of the smoothing.
         doubt: density of edges where the head sees none: the higher, the less it is believed.
-        least: frames, least length of a phone.
+        least: frames, least length of a phone, unless the path has it shorter.
         bias: frames by which the places found are late on sound with known times.
     """
 
-    reach: tuple[float, float, float] = (4.0, 8.0, 3.0)
-    away: tuple[float, float, float] = (0.1, 0.1, 0.1)
-    blur: float = 1.0
-    doubt: float = 0.01
-    least: float = 1.0
+    reach: tuple[float, float, float] = (2.0, 6.0, 3.0)
+    away: tuple[float, float, float] = (0.05, 0.05, 0.05)
+    blur: float = 0.7
+    doubt: float = 0.001
+    least: float = 2.0
     bias: tuple[float, float, float] = (0.0, 0.0, 0.0)
 
 
@@ -53,7 +55,28 @@ class _Slot(NamedTuple):
     least: float
 
 
-def refine(visits: Sequence[Visit], edges: Tensor, refining: Refining | None = None) -> list[Span]:
+def sharpened(sung: Sequence[Sung], edges: Tensor, fixed: Sequence[int] = ()) -> list[Sung]:
+    """The same lines with the exact places of their phones; see `refine`.
+
+    Lines that follow each other are refined together, so that none runs into the next.
+    """
+    out, runs = list(sung), list[list[int]]()
+    for at in sorted((at for at, one in enumerate(sung) if one.visits), key=lambda at: sung[at].start):
+        if runs and sung[runs[-1][-1]].end <= sung[at].start:
+            runs[-1].append(at)
+        else:
+            runs.append([at])
+    for run in runs:
+        spans = iter(refine([visit for at in run for visit in sung[at].visits], edges, fixed=fixed))
+        for at in run:
+            visits = tuple(replace(visit, exact=next(spans)) for visit in sung[at].visits)
+            out[at] = replace(sung[at], visits=visits)
+    return out
+
+
+def refine(
+    visits: Sequence[Visit], edges: Tensor, refining: Refining | None = None, fixed: Sequence[int] = ()
+) -> list[Span]:
     """Start and end of each visit in frames, not whole.
 
     Starts and ends are in order and within 0..frames; a visit after another of its word starts where that ends.
@@ -61,15 +84,20 @@ def refine(visits: Sequence[Visit], edges: Tensor, refining: Refining | None = N
     Args:
         visits: the phones of a path in time order, at least one frame each.
         edges: log-odds (frames, 3) of an edge of each kind.
+        fixed: frames that no boundary crosses; one that lies there on the path stays.
     """
     if not visits:
         return []
     refining = refining or Refining()
     slots = _slots(visits, refining.least)
-    scores, offsets = _scores(slots, edges, refining)
-    moved = np.array([slot.frame for slot in slots]) + offsets[_best(scores, slots)] / STEPS
+    frames = np.array([slot.frame for slot in slots])
+    limits = _limits(frames, len(edges), fixed)
+    first = max(visits[0].start - MARGIN, 0)
+    density = _smoothed(edges[first : visits[-1].end + MARGIN], refining.blur)
+    scores, offsets = _scores(slots, density, first, limits, refining)
+    moved = frames + offsets[_best(scores, slots)] / STEPS
     moved -= np.array(refining.bias)[[slot.kind for slot in slots]]
-    places = np.maximum.accumulate(moved.clip(0, len(edges))).tolist()
+    places = np.maximum.accumulate(moved.clip(*limits)).tolist()
     starts = [at for at, slot in enumerate(slots) if slot.kind != END]
     return [(places[at], places[at + 1]) for at in starts]
 
@@ -78,29 +106,44 @@ def _slots(visits: Sequence[Visit], least: float) -> list[_Slot]:
     """The start of each visit, and the end of each last one of a word."""
     slots = [_Slot(START, visits[0].start, 0.0)]
     for before, visit in pairwise(visits):
+        lasts = min(least, before.end - before.start)
         if _word(before) == _word(visit) and before.end == visit.start:
-            slots.append(_Slot(INNER, visit.start, least))
+            slots.append(_Slot(INNER, visit.start, lasts))
         else:
-            slots += [_Slot(END, before.end, least), _Slot(START, visit.start, 0.0)]
-    return [*slots, _Slot(END, visits[-1].end, least)]
+            slots += [_Slot(END, before.end, lasts), _Slot(START, visit.start, 0.0)]
+    return [*slots, _Slot(END, visits[-1].end, min(least, visits[-1].end - visits[-1].start))]
 
 
 def _word(visit: Visit) -> tuple[int, int, int]:
     return visit.token, visit.reading, visit.word
 
 
-def _scores(slots: Sequence[_Slot], edges: Tensor, refining: Refining) -> tuple[Floats, NDArray[np.intp]]:
-    """What each place of each boundary is worth in nats, (slots, places), and the places in steps from the path's."""
+def _limits(frames: NDArray[np.int64], end: int, fixed: Sequence[int]) -> tuple[NDArray[np.int64], NDArray[np.int64]]:
+    """The first and the last frame where each boundary may go."""
+    marks = np.array(sorted({-1, *fixed, end + 1}))
+    before, after = marks[np.searchsorted(marks, frames, "right") - 1], marks[np.searchsorted(marks, frames)]
+    return before.clip(0, end), after.clip(0, end)
+
+
+def _scores(
+    slots: Sequence[_Slot], density: Floats, first: int, limits: tuple[NDArray[np.int64], NDArray[np.int64]],
+    refining: Refining,
+) -> tuple[Floats, NDArray[np.intp]]:  # fmt: skip
+    """What each place of each boundary is worth in nats, (slots, places), and the places in steps from the path's.
+
+    Args:
+        first: the frame at which the density begins.
+    """
     widest = int(max(refining.reach) * STEPS)
     offsets = np.arange(-widest, widest + 1)
-    density = _smoothed(edges, refining.blur)
     kinds = np.array([slot.kind for slot in slots])
-    places = np.array([slot.frame for slot in slots])[:, None] * STEPS + offsets
-    inside = (places >= 0) & (places < len(density))
-    found = np.where(inside, density[places.clip(0, len(density) - 1), kinds[:, None]], 0.0)
+    frames = np.array([slot.frame for slot in slots])[:, None] + offsets / STEPS
+    places = ((frames - first) * STEPS).astype(np.intp).clip(0, len(density) - 1)
     moved = np.abs(offsets) / STEPS
+    found = density[places, kinds[:, None]]
     scores = np.log(found + refining.doubt) - np.array(refining.away)[kinds, None] * moved
-    allowed = (moved <= np.array(refining.reach)[kinds, None]) & inside
+    low, high = (limit[:, None] for limit in limits)
+    allowed = (moved <= np.array(refining.reach)[kinds, None]) & (frames >= low) & (frames <= high)
     return np.where(allowed | (offsets == 0), scores, -np.inf), offsets
 
 

@@ -12,6 +12,7 @@ from torch import Tensor
 
 from .anchors import Anchor, Chosen, clock
 from .confidence import trusted
+from .edges import sharpened
 from .errors import AlignmentError
 from .search import Lines, Search, Sung
 from .timeline import Alignment, Word
@@ -27,12 +28,14 @@ class Heard:
         scores: (frames, columns).
         voice: (frames,), probability of any phone.
         frame: seconds from one to the next.
+        edges: log-odds (frames, kinds), for models that hear edges.
     """
 
     search: Search
     scores: Tensor
     voice: Tensor
     frame: float
+    edges: Tensor | None = None
 
     def at(self, seconds: float) -> int:
         """The nearest frame."""
@@ -41,6 +44,10 @@ class Heard:
     def tree(self, known: Mapping[int, tuple[float, float]] = NOWHERE) -> Tree:
         """What makes lines of what was found; when the search is over, as that may doubt the scores."""
         return Tree(self.scores.exp(), self.voice, self.frame, known)
+
+    def exact(self, sung: Sequence[Sung], fixed: Sequence[int] = ()) -> list[Sung]:
+        """The same with the exact places of their phones, if the model hears edges; none crosses the fixed frames."""
+        return list(sung) if self.edges is None else sharpened(sung, self.edges, fixed)
 
     @cached_property
     def firsts(self) -> list[int]:

@@ -84,7 +84,7 @@ def _occurrences(heard: Heard, text: Alignment, groups: Iterable[Sequence[Sung]]
     scores, voice = heard.scores.numpy(), heard.voice.numpy()
     sung = [one for group in groups for one in trusted(heard.search, scores, voice, group)]
     out: list[list[Line]] = [[] for _ in text.lines]
-    for line in heard.tree().timed(text, sung).lines:
+    for line in heard.tree().timed(text, heard.exact(sung)).lines:
         if line.timed and line.kind == "lyrics" and line.number is not None:
             out[line.number - 1].append(line)
     return out

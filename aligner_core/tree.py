@@ -107,10 +107,11 @@ class Tree:
         return Word(word.text, *enclosing(phones), _mean([p.score for p in phones]), syllables)
 
     def _phone(self, visit: Visit, name: str) -> Phone:
-        return Phone(name, self._seconds(visit.start)[1], self._seconds(visit.end)[0], self._fit(visit))
+        start, end = visit.exact or (visit.start, visit.end)
+        return Phone(name, self._seconds(visit.start, start)[1], self._seconds(visit.end, end)[0], self._fit(visit))
 
-    def _seconds(self, frame: int) -> tuple[float, float]:
-        seconds = round(frame * self.frame, 4)
+    def _seconds(self, frame: int, place: float) -> tuple[float, float]:
+        seconds = round(place * self.frame, 4)
         return self.known.get(frame, (seconds, seconds))
 
     def _fit(self, visit: Visit) -> float:

@@ -51,7 +51,7 @@ def draw(song: Path, lyrics: Alignment, out: Path, start: float, seconds: float,
 def posteriors(axes: Any, aligner: Aligner, wave: torch.Tensor, frames: tuple[int, int], extent: Any) -> None:
     """The probability of each symbol over time."""
     symbols = aligner.model.symbols
-    shown = aligner.model.log_probs(wave)[slice(*frames)].exp().T.numpy()
+    shown = aligner.model.log_probs(wave)[slice(*frames), : len(symbols)].exp().T.numpy()
     axes.imshow(np.sqrt(shown), origin="lower", aspect="auto", extent=(*extent, 0, len(symbols)), cmap="Greys")
     axes.set_yticks(np.arange(len(symbols)) + 0.5, symbols, fontsize=5)
     axes.set(title="what the model hears (grey) and the path through it (blue)")

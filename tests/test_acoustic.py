@@ -2,22 +2,23 @@
 
 from __future__ import annotations
 
+from dataclasses import replace
 from pathlib import Path
 
 import pytest
 import torch
 
 from aligner_core import acoustic
-from aligner_core.acoustic.cnn import CnnConfig, CnnCtc
+from aligner_core.acoustic.cnn import EDGES, CnnConfig, CnnCtc
 from aligner_core.audio import log_mel, normalise
 from aligner_core.errors import WeightsError
 
 SMALL = CnnConfig(width=16, kernels=(9, 15, 31))
 
 
-def small_model() -> CnnCtc:
+def small_model(edge_width: int = 0) -> CnnCtc:
     torch.manual_seed(0)
-    return CnnCtc(SMALL).eval()
+    return CnnCtc(replace(SMALL, edge_width=edge_width)).eval()
 
 
 def test_a_backend_fulfils_the_protocol() -> None:
@@ -37,6 +38,17 @@ def test_windows_give_what_the_whole_gives(monkeypatch: pytest.MonkeyPatch) -> N
         whole = model(normalise(log_mel(wave))[None])[0].log_softmax(-1)
     monkeypatch.setattr("aligner_core.acoustic.windows.WINDOW_FRAMES", 100)
     assert torch.allclose(model.log_probs(wave), whole, atol=1e-4)
+
+
+def test_a_head_for_edges_adds_their_log_odds_to_what_is_heard(monkeypatch: pytest.MonkeyPatch) -> None:
+    model, wave = small_model(edge_width=8), torch.randn(160 * 997)
+    with torch.inference_mode():
+        logits, edges = model.hear(normalise(log_mel(wave))[None])
+    assert edges is not None
+    monkeypatch.setattr("aligner_core.acoustic.windows.WINDOW_FRAMES", 100)
+    heard = model.log_probs(wave)
+    assert heard.shape[1] == model.width == len(SMALL.symbols) + len(EDGES)
+    assert torch.allclose(heard, torch.cat([logits[0].log_softmax(-1), edges[0]], -1), atol=1e-4)
 
 
 def test_a_frame_depends_on_nothing_beyond_the_reach() -> None:

@@ -68,6 +68,36 @@ def test_every_level_gets_the_times_that_were_planted() -> None:
     assert line.score == pytest.approx(0.9, abs=0.1)
 
 
+class HearsEdges(Hears):
+    """Hears as well where words begin and end: at these frames, which may lie between two."""
+
+    def __init__(self, planted: Planted, words: Sequence[tuple[float, float]]) -> None:
+        super().__init__(planted)
+        self.edges = torch.full((len(self.table), 3), 1e-4)
+        for place, kind in ((place, kind) for span in words for kind, place in enumerate(span)):
+            self.edges[int(place), kind] = 1 - place % 1
+            self.edges[int(place) + 1, kind] = max(place % 1, 1e-4)
+
+    def log_probs(self, wave: Tensor, progress: Callable[[float], None] | None = None) -> Tensor:
+        return torch.cat([super().log_probs(wave, progress), self.edges.logit(eps=1e-4)], 1)
+
+
+def test_words_begin_and_end_where_a_model_hears_it_between_frames() -> None:
+    phones = 8 * len(say("amazing"))
+    planted = [("sil", 50), *say("amazing"), ("sil", 40), *say("grace"), ("sil", 50)]
+    edges = [(50.5, 50 + phones + 1.25), (88.75 + phones, 122 + phones - 0.5)]
+    model = HearsEdges(planted, edges)
+    wave = np.zeros(160 * (len(model.table) - 1), np.float32)
+    (line,) = Aligner(model).align_wave(wave, 16000, Alignment.from_text("amazing grace")).lines
+    for word, (start, end) in zip(line.words, edges, strict=True):
+        assert word.start == pytest.approx(start / 100, abs=0.0026)
+        assert word.end == pytest.approx(end / 100, abs=0.0026)
+    times = [time for phone in Alignment((line,)).phones for time in (phone.start, phone.end)]
+    assert times == sorted(times, key=float)
+    plain = align(planted, "amazing grace").lines[0]
+    assert line.score == plain.score
+
+
 def test_the_pronunciation_that_was_sung_is_found() -> None:
     assert len(pronounce("either")) > 1
     for variant in range(2):

@@ -61,8 +61,9 @@ def lyrics(tmp_path: Path) -> Path:
 
 
 @pytest.mark.parametrize("frames", [1, 2, 1000])
-def test_what_is_kept_comes_back_bit_for_bit(cache: Cache, frames: int) -> None:
-    kept = table(frames)
+@pytest.mark.parametrize("edges", [0, 3])
+def test_what_is_kept_comes_back_bit_for_bit(cache: Cache, frames: int, edges: int) -> None:
+    kept = np.concatenate([table(frames), np.full((frames, edges), 0.5, np.float32)], 1)
     kept[0, 0] = -np.inf
     cache.keep("a", kept, FACTS)
     found = cache.fetch("a")
@@ -267,7 +268,7 @@ def plain_search(monkeypatch: pytest.MonkeyPatch) -> None:
     """A network without training hears nothing: the words are timed evenly, by what was heard."""
     from aligner_core import Aligner, Alignment, Line, Word
 
-    def timed(self: Aligner, log_probs: torch.Tensor, lyrics: Alignment) -> Alignment:
+    def timed(self: Aligner, log_probs: torch.Tensor, lyrics: Alignment, *_: object) -> Alignment:
         assert self.model.frame_seconds == 0.01
         end = len(log_probs) / 100
         score = float(log_probs.exp()[:, len(self.model.symbols) // 2].mean())

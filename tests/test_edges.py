@@ -4,20 +4,22 @@ from __future__ import annotations
 
 import itertools
 import math
+from dataclasses import replace
 
 import numpy as np
 import pytest
 import torch
-from hypothesis import given
+from hypothesis import assume, given
 from hypothesis import strategies as st
 from torch import Tensor
 
 from aligner_core.acoustic.cnn import EDGES
-from aligner_core.edges import END, INNER, START, STEPS, Refining, _best, _Slot, refine
+from aligner_core.edges import END, INNER, START, STEPS, Refining, _best, _Slot, refine, sharpened
 from aligner_core.lattice import Visit
+from aligner_core.search import Sung
 
 FRAMES = 60
-PLAIN = Refining(reach=(4, 4, 4), away=(0.0, 0.0, 0.0), blur=0.7, doubt=0.01)
+PLAIN = Refining(reach=(4, 4, 4), away=(0.0, 0.0, 0.0), blur=0.7, doubt=0.01, least=2.0)
 
 
 def path_of(words: list[list[int]], rests: list[int]) -> list[Visit]:
@@ -51,7 +53,8 @@ def test_refined_times_are_in_order_and_every_phone_lasts(visits: list[Visit], s
     edges = 4 * torch.randn(FRAMES, 3, generator=torch.Generator().manual_seed(seed))
     spans = refine(visits, edges, PLAIN)
     assert len(spans) == len(visits)
-    assert all(end - start >= PLAIN.least for start, end in spans)
+    for visit, (start, end) in zip(visits, spans, strict=True):
+        assert end - start >= min(PLAIN.least, visit.end - visit.start)
     flat = [time for span in spans for time in span]
     assert flat == sorted(flat)
     assert 0 <= flat[0] <= flat[-1] <= FRAMES
@@ -63,6 +66,34 @@ def test_no_boundary_moves_farther_than_it_may(visits: list[Visit], seed: int) -
     for visit, (start, end) in zip(visits, refine(visits, edges, PLAIN), strict=True):
         assert abs(start - visit.start) <= 4
         assert abs(end - visit.end) <= 4
+
+
+@given(paths, st.integers(0, 2**31), st.sets(st.integers(0, 50), max_size=3))
+def test_no_boundary_crosses_a_time_that_is_known(visits: list[Visit], seed: int, fixed: set[int]) -> None:
+    edges = 4 * torch.randn(FRAMES, 3, generator=torch.Generator().manual_seed(seed))
+    spans = refine(visits, edges, PLAIN, sorted(fixed))
+    places = [(visit.start, start) for visit, (start, _) in zip(visits, spans, strict=True)]
+    places += [(visit.end, end) for visit, (_, end) in zip(visits, spans, strict=True)]
+    for (before, after), frame in itertools.product(places, fixed):
+        assert after == before if before == frame else (after < frame) <= (before < frame) <= (after <= frame)
+
+
+@given(paths, paths, st.integers(0, 2**31))
+def test_lines_that_overlap_are_refined_by_themselves(a: list[Visit], b: list[Visit], seed: int) -> None:
+    assume(max(a[0].start, b[0].start) < min(a[-1].end, b[-1].end))
+    edges = 4 * torch.randn(FRAMES, 3, generator=torch.Generator().manual_seed(seed))
+    lines = [Sung(0, tuple(a)), Sung(1, tuple(b)), Sung(2, (), sure=True)]
+    found = sharpened(lines, edges)
+    assert [[visit.exact for visit in one.visits] for one in found] == [refine(a, edges), refine(b, edges), []]
+    assert [tuple(replace(visit, exact=None) for visit in one.visits) for one in found] == [x.visits for x in lines]
+
+
+@given(paths, st.integers(0, 2**31))
+def test_lines_that_follow_each_other_are_refined_as_one(visits: list[Visit], seed: int) -> None:
+    edges = 4 * torch.randn(FRAMES, 3, generator=torch.Generator().manual_seed(seed))
+    lines = [Sung(number, tuple(group)) for number, group in itertools.groupby(visits, key=lambda x: x.token)]
+    found = sharpened(lines[::-1], edges)[::-1]
+    assert [visit.exact for one in found for visit in one.visits] == refine(visits, edges)
 
 
 @given(paths, st.integers(0, 2**31))

@@ -114,6 +114,25 @@ def test_a_wrong_anchor_is_kept_and_the_words_before_end_by_then(exact: bool) ->
                       + aligner(exact).align_heard(HEARD, UNTIMED).lines[4:]]  # fmt: skip
 
 
+@pytest.mark.parametrize("exact", [False, True])
+@pytest.mark.parametrize("seed", range(5))
+def test_nothing_crosses_a_known_time_whatever_edges_are_heard(seed: int, exact: bool) -> None:
+    edges = 4 * torch.randn(len(HEARD), 3, generator=torch.Generator().manual_seed(seed))
+    word, other = RIGHT.lines[2].words[1], RIGHT.lines[4].words[2]
+    assert word.start is not None
+    assert other.start is not None
+    assert other.end is not None
+    anchors = [Anchor(3, 2, word.start + 0.003), Anchor(5, 3, other.start + 0.004, other.end - 0.004)]
+    found = aligner(exact).align_heard(torch.cat([HEARD, edges], 1), UNTIMED, anchors)
+    assert found.lines[2].words[1].start == word.start + 0.003
+    assert (found.lines[4].words[2].start, found.lines[4].words[2].end) == (other.start + 0.004, other.end - 0.004)
+    times = [(x.start, x.end) for x in found.words if x.start is not None and x.end is not None]
+    assert len(times) == len(list(found.words))
+    assert all(start < end for start, end in times)
+    assert all(a[1] <= b[0] for a, b in itertools.pairwise(times))
+    assert found != aligner(exact).align_heard(HEARD, UNTIMED, anchors)
+
+
 def test_a_line_that_is_fixed_where_nobody_sings_keeps_its_time() -> None:
     heard = torch.cat([HEARD, hears([0] * 400, sure=0.999)])
     start = len(HEARD) / 100 + 1.0005

@@ -41,7 +41,11 @@ class AcousticModel(Protocol):
         """Seconds from frame to frame; frame t is centred on t * frame_seconds."""
 
     def log_probs(self, wave: Tensor, progress: Callable[[float], None] | None = None) -> Tensor:
-        """(samples,) -> natural logarithms (frames, symbols), on the CPU; `progress` hears the share done."""
+        """(samples,) -> natural logarithms (frames, symbols), on the CPU; `progress` hears the share done.
+
+        A model that hears edges adds a column for the log-odds of each kind: a word starts here, a word ends here, one
+        phone of a word follows another; what lies between two frames counts for both, the nearer one more.
+        """
 
     def log_probs_of(self, blocks: Iterable[Tensor], progress: Callable[[float], None] | None = None) -> Tensor:
         """The same for sound in blocks; all of them are taken before anything else is done, `progress` included."""

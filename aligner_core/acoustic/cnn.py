@@ -148,6 +148,17 @@ class CnnCtc(Windowed):
         return self.head(embedded), self.edges(features, embedded) if self.edges else None
 
     @property
+    def width(self) -> int:
+        """See `Windowed`."""
+        return len(self.symbols) + (len(EDGES) if self.edges else 0)
+
+    def table(self, features: Tensor) -> Tensor:
+        """See `Windowed`."""
+        logits, edges = self.hear(features)
+        known = logits.float().log_softmax(-1)
+        return known if edges is None else torch.cat([known, edges.float()], -1)
+
+    @property
     def reach(self) -> int:
         """See `Windowed`."""
         return 2 * sum(k // 2 for k in self.config.kernels) + 16 + (self.edges.reach if self.edges else 0)

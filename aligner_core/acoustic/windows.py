@@ -37,6 +37,15 @@ class Windowed(nn.Module):
         """Frames to either side that an output frame depends on, rounded up to an even number."""
 
     @property
+    def width(self) -> int:
+        """Columns of what is heard."""
+        return len(self.symbols)
+
+    def table(self, features: Tensor) -> Tensor:
+        """What is heard in normalised log-mels: (batch, frames, MELS) -> (batch, frames, width)."""
+        return self(features).float().log_softmax(-1)  # type: ignore[no-any-return]
+
+    @property
     def sample_rate(self) -> int:
         """Hz of the wave that `log_probs` takes."""
         return SAMPLE_RATE
@@ -52,7 +61,7 @@ class Windowed(nn.Module):
 
     @torch.inference_mode()
     def log_probs_of(self, blocks: Iterable[Tensor], progress: Callable[[float], None] | None = None) -> Tensor:
-        """Log-probabilities of the symbols, (frames, symbols) on the CPU, for sound in blocks (samples,).
+        """What is heard, (frames, width) on the CPU, in sound in blocks (samples,); see `AcousticModel`.
 
         Reads all the sound, as its level decides what counts; then the network works through it in windows with all
         the context that a frame depends on, so that the result is that of the whole.
@@ -60,12 +69,11 @@ class Windowed(nn.Module):
         device = next(self.parameters()).device
         with tempfile.SpooledTemporaryFile(IN_MEMORY) as file:
             mels = _Mels(file, log_mel_blocks(blocks, device))
-            out = torch.empty(mels.frames, len(self.symbols))
+            out = torch.empty(mels.frames, self.width)
             for begin in range(0, mels.frames, WINDOW_FRAMES):
                 end, before = min(begin + WINDOW_FRAMES, mels.frames), min(begin, self.reach)
                 features = mels.normalised(begin - before, end + self.reach).to(device)
-                logits = self(features[None])[0, before : before + end - begin]
-                out[begin:end] = logits.float().log_softmax(-1)
+                out[begin:end] = self.table(features[None])[0, before : before + end - begin]
                 if progress:
                     progress(end / mels.frames)
         return out
