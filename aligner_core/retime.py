@@ -122,17 +122,24 @@ class _Choice:
         return {at: line for at, line in pairs if line is not None}
 
     def _line(self, at: int, heard: Sequence[Line]) -> Line | None:
+        agreed = self.agreed.get(at)
         if at not in self.place or self.trust == 0:
-            return self.agreed.get(at) or _best(heard if self.trust == 0 else self._fitting(at, heard))
-        if self.trust < 1 and at in self.agreed:
-            return self.agreed[at]
-        best = _best(self._fitting(at, heard))
+            return agreed or _best(heard if self.trust == 0 else self._fitting(at, heard))
+        best = agreed or _best(self._fitting(at, heard))
         if self.trust < 1 and best and _score(best) >= self.trust:
             return best
         by_map = self._by_map(at)
-        if by_map:
-            return _moved(self.text.lines[at], by_map, self.agreed.get(at), _score(best) if best else 0.0)
+        if by_map and (agreed or not best or self.trust == 1 or self._heard_at(at, by_map)):
+            return _moved(self.text.lines[at], by_map, agreed, _score(best) if best else 0.0)
         return best if self.trust < 1 else None
+
+    def _heard_at(self, at: int, straight: Straight) -> bool:
+        """Whether the sound allows that a line is in its place on the map, when it was heard elsewhere."""
+        line = self.text.lines[at]
+        start, end = straight(_start(line)) - AGREE, straight(_end(line)) + AGREE
+        tokens = self.heard.search.tokens(at)
+        piece = Piece(tokens, range(self.heard.at(start), self.heard.at(end)))
+        return self.heard.search.freedom is None or any(one.line == at for one in found_in(self.heard, piece))
 
     def _fitting(self, at: int, heard: Sequence[Line]) -> list[Line]:
         """Where a line was heard between the agreed lines before and after."""

@@ -109,7 +109,6 @@ def test_a_line_that_is_mumbled_is_where_the_old_times_have_it() -> None:
     old = by_line(RIGHT).shifted(3.0)
     line = ALIGNER.retime(heard, old, 0.5).lines[7]
     assert line.start == pytest.approx(RIGHT.lines[7].start, abs=0.05)
-    assert not any(word.timed for word in line.words), "nobody knows where they are"
     assert line.score is not None
     assert line.score < 0.5
     words = ALIGNER.retime(heard, RIGHT.shifted(3.0), 0.5).lines[7].words
