@@ -109,3 +109,15 @@ def test_another_shape_is_told_with_its_place(text: str, where: str, what: str) 
     assert caught.value.where == where
     assert what in caught.value.what
     assert "\n" not in str(caught.value)
+
+
+def test_the_number_of_a_line_is_written_where_it_is_known() -> None:
+    numbered = Alignment((Line("Oh", number=3), untimed_line("né")))
+    assert JSON.parse(JSON.render(numbered)) == numbered
+    assert ["number" in line for line in json.loads(JSON.render(numbered))["lines"]] == [True, False]
+
+
+@pytest.mark.parametrize("number", ["0", "-1", "1.5", "true", '"3"'])
+def test_a_number_that_no_line_has_is_refused(number: str) -> None:
+    with pytest.raises(FormatError, match="a whole number from 1 is needed"):
+        JSON.parse(f'{{"version": 1, "lines": [{{"text": "Oh", "number": {number}}}]}}')

@@ -229,3 +229,9 @@ def test_words_of_a_file_without_syllables_have_none() -> None:
 
 def test_comments_come_as_comments() -> None:
     assert [line.kind for line in LRC.parse("#hush\n[00:01.00]a").lines] == ["comment", "lyrics"]
+
+
+def test_half_timed_lyrics_have_the_lines_without_a_stamp_in_their_place_and_untimed() -> None:
+    found = LRC.parse("first\n[00:10.00]second\nthird\nfourth\n[00:20.00]fifth\nsixth\n")
+    assert [line.text for line in found.lines] == ["first", "second", "third", "fourth", "fifth", "sixth"]
+    assert [line.start for line in found.lines] == [None, 10.0, None, None, 20.0, None]
