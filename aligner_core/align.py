@@ -16,7 +16,7 @@ from .acoustic import AcousticModel
 from .anchors import WHOLE, Anchor, Chosen, Part, checked, choose
 from .costs import Decoding, Freedom
 from .errors import AlignmentError
-from .evidence import columns, evidence, voice_probability
+from .evidence import columns, voice_probability, weighed
 from .lattice import Readings, require_sound
 from .parts import Heard, in_pieces, kept_words, known_lines, known_seconds, left_alone, of_lines, trusted_beside
 from .retime import retimed
@@ -171,11 +171,11 @@ class Aligner:
         sounds = of_lines(_sounds(marked), chosen.lines | chosen.beside)
         self._require(sounds, chosen.end - chosen.start)
         frame = self.model.frame_seconds
-        voice = voice_probability(log_probs, self.model.symbols)
+        voice = voice_probability(log_probs, self.model.symbols).numpy()
         inside = voice[round(chosen.start / frame) : round(chosen.end / frame)]
         if float(inside.max()) < HEARD:
             raise AlignmentError("no voice is heard in the sound")
-        scores = evidence(log_probs, self.model.symbols, self.decoding)
+        scores = weighed(log_probs, self.model.symbols, self.decoding)
         least = int(self.decoding.pace * float(inside.sum()) / _phones(sounds))
         least = min(max(least, self.decoding.shortest), self.decoding.longest)
         freedom = None if self.exact else self.freedom

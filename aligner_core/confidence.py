@@ -19,9 +19,10 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .costs import CONFIDENCE
+from .evidence import Scores, share
 from .lattice import Visit, lattice
 from .search import Search, Sung, Trust
-from .viterbi import quantize, viterbi
+from .viterbi import UNITS_PER_NAT, viterbi
 
 GROUP, BESIDE = 4, 1  # lines asked about at a time, and lines to either side that may move with them
 AROUND = 300  # frames before and after these lines that they may move into
@@ -30,15 +31,15 @@ NOISE, LASTS = 2.5, 8  # nats, standard deviation; frames
 NEAR = 30  # frames: a word that moves no farther stays
 WORST = -5.0  # nats a frame; a sound that fits worse is not worse
 
-Scores = NDArray[np.float32]
+Voice = NDArray[np.float32]
 Features = NDArray[np.float64]
 
 
-def trusted(search: Search, scores: Scores, voice: Scores, sung: Sequence[Sung]) -> list[Sung]:
+def trusted(search: Search, scores: Scores, voice: Voice, sung: Sequence[Sung]) -> list[Sung]:
     """The same lines with the probability that their times are right within 0.3 s.
 
     Args:
-        scores: (frames, columns), that the lines were found in.
+        scores: that the lines were found in.
         voice: (frames,) probability of any phone.
         sung: in order of time.
     """
@@ -58,7 +59,7 @@ def _shaken(search: Search, scores: Scores, sung: Sequence[Sung], begin: int) ->
     out: list[dict[int, list[int]]] = [{} for _ in sung[begin : begin + GROUP]]
     noise = np.random.default_rng(begin)
     for _ in range(SHAKES):
-        path = viterbi(quantize(_noisy(scores[first:last], noise)), found.graph)
+        path = viterbi(_noisy(scores[first:last], noise), found.graph)
         for number, frame in _starts(found.visits(path)).items():
             at, token = tokens[number]
             if begin <= at < begin + GROUP:
@@ -66,10 +67,10 @@ def _shaken(search: Search, scores: Scores, sung: Sequence[Sung], begin: int) ->
     return out
 
 
-def _noisy(scores: Scores, noise: np.random.Generator) -> Scores:
+def _noisy(scores: Scores, noise: np.random.Generator) -> NDArray[np.int32]:
     rows = -(-len(scores) // LASTS)
-    shaken = np.repeat(noise.standard_normal((rows, scores.shape[1]), np.float32) * NOISE, LASTS, axis=0)
-    return shaken[: len(scores)] + scores
+    shaking = noise.standard_normal((rows, scores.shape[1]), np.float32) * (NOISE * UNITS_PER_NAT)
+    return np.asarray(np.repeat(np.rint(shaking), LASTS, axis=0)[: len(scores)] + scores, np.int32)
 
 
 def _starts(visits: Sequence[Visit]) -> dict[int, int]:
@@ -79,7 +80,7 @@ def _starts(visits: Sequence[Visit]) -> dict[int, int]:
     return out
 
 
-def _trust(sung: Sung, moved: dict[int, list[int]], scores: Scores, voice: Scores) -> Trust:
+def _trust(sung: Sung, moved: dict[int, list[int]], scores: Scores, voice: Voice) -> Trust:
     words = {token: word_features(visits, moved.get(token, []), scores, voice) for token, visits in _words(sung)}
     line = line_features(list(words.values()))
     trusts = {token: round(CONFIDENCE.word((*features, *line)), 4) for token, features in words.items()}
@@ -91,25 +92,24 @@ def _words(sung: Sung) -> Iterator[tuple[int, list[Visit]]]:
         yield token, [visit for visit in sung.visits if visit.token == token]
 
 
-def word_features(visits: Sequence[Visit], moved: Sequence[int], scores: Scores, voice: Scores) -> Features:
+def word_features(visits: Sequence[Visit], moved: Sequence[int], scores: Scores, voice: Voice) -> Features:
     """Of one word: the share of shakes in which it stays, how well its sounds fit, and the worst of them.
 
     Args:
         moved: the frames where it started under noise, as often as it was found.
     """
     stays = sum(abs(frame - visits[0].start) <= NEAR for frame in moved) / SHAKES
-    fit = float(np.mean([_share(visit, scores, voice) for visit in visits]))
-    worst = min(float((scores[v.start : v.end, v.column] - scores[v.start : v.end, -1]).mean()) for v in visits)
+    fit = float(np.mean([share(visit, scores, voice) for visit in visits]))
+    worst = min(_lead(scores[visit.start : visit.end], visit.column) for visit in visits)
     return np.array([stays, fit, max(worst, WORST)])
+
+
+def _lead(scores: Scores, column: int) -> float:
+    """Nats a frame by which a sound is likelier than that something else is heard."""
+    return float((scores[:, column].astype(np.int32) - scores[:, -1]).mean()) / UNITS_PER_NAT
 
 
 def line_features(words: Sequence[Features]) -> Features:
     """Of a line: the means over its words, the share of shakes in which the least steady one stays, its first word."""
     table = np.stack(words)
     return np.concatenate([table.mean(0), [table[:, 0].min()], table[0]])
-
-
-def _share(visit: Visit, scores: Scores, voice: Scores) -> float:
-    """Mean probability of the phone, with the share its kin give it, among all phones while it lasts."""
-    span = slice(visit.start, visit.end)
-    return float(np.clip((np.exp(scores[span, visit.column]) / np.maximum(voice[span], 1e-6)).mean(), 0, 1))

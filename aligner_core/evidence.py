@@ -5,11 +5,18 @@ from __future__ import annotations
 import math
 from collections.abc import Sequence
 
+import numpy as np
 import torch
+from numpy.typing import NDArray
 from torch import Tensor
 
 from .costs import KIN, Decoding
 from .lattice import REST, Columns, Visit
+from .viterbi import UNITS_PER_NAT, quantize
+
+BLOCK = 60_000  # frames weighed at a time
+
+Scores = NDArray[np.int16]  # (frames, columns) in units of `viterbi.quantize`: an hour takes 30 MB
 
 
 def phone_names(symbols: Sequence[str]) -> Sequence[str]:
@@ -45,6 +52,24 @@ def evidence(log_probs: Tensor, symbols: Sequence[str], decoding: Decoding) -> T
     return scores.clamp(min=decoding.floor)
 
 
+def weighed(log_probs: Tensor, symbols: Sequence[str], decoding: Decoding) -> Scores:
+    """`evidence` of a sound of any length, quantized."""
+    starts = range(0, len(log_probs), BLOCK)
+    blocks = (evidence(log_probs[start : start + BLOCK], symbols, decoding) for start in starts)
+    return np.concatenate([quantize(block.numpy()).astype(np.int16) for block in blocks])
+
+
+def share(visit: Visit, scores: Scores, voice: NDArray[np.float32]) -> float:
+    """Mean probability of a phone, with the share its kin give it, among all phones while it lasts: 0..1.
+
+    Args:
+        voice: (frames,), of any phone.
+    """
+    span = slice(visit.start, visit.end)
+    likely = np.exp(scores[span, visit.column] / np.float32(UNITS_PER_NAT))
+    return float(np.clip((likely / np.maximum(voice[span], 1e-6)).mean(), 0, 1))
+
+
 def _with_kin(phones: Tensor, names: Sequence[str], share: float) -> Tensor:
     if not share:
         return phones
@@ -56,20 +81,21 @@ def _with_kin(phones: Tensor, names: Sequence[str], share: float) -> Tensor:
     return out
 
 
-def doubt_held(scores: Tensor, visits: Sequence[Visit], decoding: Decoding) -> bool:
+def doubt_held(scores: Scores, visits: Sequence[Visit], decoding: Decoding) -> bool:
     """Where a phone is held long and is not likely there, let a rest be likely instead; whether anything changed.
 
     A network that takes an instrument for a voice gives no phone much of it, and the path bridges such a break with
-    one sound of the line before or after. Changes the scores (frames, 1 + phones + 1) in place.
+    one sound of the line before or after. Changes the scores in place.
     """
     changed = False
-    pause = scores.shape[1] - 2
+    doubt, dearer = (np.int16(round(nats * UNITS_PER_NAT)) for nats in (decoding.doubt, decoding.pause))
     for visit in visits:
         if visit.end - visit.start > decoding.hold:
             held = scores[visit.start : visit.end]
-            better = held[:, REST].clamp(min=decoding.doubt)
-            if float(held[:, visit.column].exp().mean()) < decoding.sure and not torch.equal(held[:, REST], better):
-                held[:, REST], held[:, pause] = better, better - decoding.pause
-                held[:, -1] = torch.maximum(held[:, -1], better)
+            better = np.maximum(held[:, REST], doubt)
+            likely = np.exp(held[:, visit.column] / UNITS_PER_NAT).mean()
+            if likely < decoding.sure and not np.array_equal(held[:, REST], better):
+                held[:, REST], held[:, -2] = better, better - dearer
+                held[:, -1] = np.maximum(held[:, -1], better)
                 changed = True
     return changed

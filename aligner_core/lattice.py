@@ -154,9 +154,7 @@ class _Builder:
         if self.freedom is None or self.columns.other is None:
             return exits
         leave = [(source, _units(self.freedom.stray)) for source in exits if source >= 0]
-        leaps = [
-            (self.strays[-leap], _units(self.freedom.skip * leap)) for leap in LEAPS if leap <= len(self.strays)
-        ]
+        leaps = [(self.strays[-leap], _units(self.freedom.skip * leap)) for leap in LEAPS if leap <= len(self.strays)]
         initial = _units(self.freedom.stray) if -1 in exits else None
         self.strays.append(self.state(self.columns.other, 1, [], _STRAY, [*leave, *leaps], initial))
         return [*exits, self.strays[-1]]
@@ -178,6 +176,7 @@ def lattice(
     min_frames: int,
     freedom: Freedom | None = None,
     at_once: bool = False,
+    open_end: bool = False,
 ) -> Lattice:
     """The graph of these lines, said one after the other.
 
@@ -187,6 +186,7 @@ def lattice(
         min_frames: least number of frames of a phone.
         freedom: what it costs to leave the text between lines, and lines out; without it the whole text is said.
         at_once: the first word begins with the first frame.
+        open_end: the text may end after any line.
 
     Raises:
         LyricsError: no token makes a sound.
@@ -194,12 +194,14 @@ def lattice(
     require_sound(lines)
     builder = _Builder(columns, min_frames, freedom)
     exits = [-1] if at_once else builder.gap(REST, [-1])
+    ends = set(exits)
     index = 0
     for line in lines:
         if any(line):
             exits = builder.gap(REST, builder.line(index, line, exits))
+            ends.update(exits)
         index += len(line)
-    for state in exits:
+    for state in sorted(ends - {-1}) if open_end else exits:
         builder.graph.end(state)
     return Lattice(builder.graph.build(), np.array(builder.origin, np.int32))
 

@@ -5,15 +5,16 @@ from __future__ import annotations
 from bisect import bisect_left, bisect_right
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cached_property
-from itertools import accumulate
 
+import numpy as np
+from numpy.typing import NDArray
 from torch import Tensor
 
 from .anchors import Anchor, Chosen, clock
 from .confidence import trusted
 from .edges import sharpened
 from .errors import AlignmentError
+from .evidence import Scores
 from .search import Lines, Search, Sung
 from .timeline import Alignment, Word
 from .tree import NOWHERE, Tree
@@ -25,15 +26,15 @@ class Heard:
 
     Args:
         search: of the whole text.
-        scores: (frames, columns).
+        scores: of the whole sound.
         voice: (frames,), probability of any phone.
         frame: seconds from one to the next.
         edges: log-odds (frames, kinds), for models that hear edges.
     """
 
     search: Search
-    scores: Tensor
-    voice: Tensor
+    scores: Scores
+    voice: NDArray[np.float32]
     frame: float
     edges: Tensor | None = None
 
@@ -43,26 +44,18 @@ class Heard:
 
     def tree(self, known: Mapping[int, tuple[float, float]] = NOWHERE) -> Tree:
         """What makes lines of what was found; when the search is over, as that may doubt the scores."""
-        return Tree(self.scores.exp(), self.voice, self.frame, known)
+        return Tree(self.scores, self.voice, self.frame, known)
 
     def exact(self, sung: Sequence[Sung], fixed: Sequence[int] = ()) -> list[Sung]:
         """The same with the exact places of their phones, if the model hears edges; none crosses the fixed frames."""
         return list(sung) if self.edges is None else sharpened(sung, self.edges, fixed)
 
-    @cached_property
-    def firsts(self) -> list[int]:
-        """The number of the first token of each line, and of all tokens."""
-        return list(accumulate(map(len, self.search.lines), initial=0))
-
-    def tokens(self, line: int) -> range:
-        """The numbers of a line's tokens."""
-        return range(self.firsts[line], self.firsts[line + 1])
-
     def lines(self, tokens: range) -> range:
         """The lines that these tokens are in."""
         if not tokens:
             return range(0)
-        return range(bisect_right(self.firsts, tokens.start) - 1, bisect_left(self.firsts, tokens.stop))
+        firsts = self.search.firsts
+        return range(bisect_right(firsts, tokens.start) - 1, bisect_left(firsts, tokens.stop))
 
 
 @dataclass(frozen=True)
@@ -100,7 +93,7 @@ def found_in(heard: Heard, piece: Piece) -> list[Sung]:
         AlignmentError: words that must be there have no room.
     """
     lines = heard.lines(piece.tokens)
-    offset = heard.firsts[lines.start]
+    offset = heard.search.firsts[lines.start]
     local = range(piece.tokens.start - offset, piece.tokens.stop - offset)
     text = only(heard.search.lines[lines.start : lines.stop], local)
     search = replace(heard.search, lines=text, at_once=piece.at_once)
@@ -115,7 +108,7 @@ def found_in(heard: Heard, piece: Piece) -> list[Sung]:
     return [one.later(piece.frames.start, lines.start, offset) for one in found]
 
 
-def _hurried(search: Search, scores: Tensor, heard: Heard, piece: Piece, lines: range) -> list[Sung]:
+def _hurried(search: Search, scores: Scores, heard: Heard, piece: Piece, lines: range) -> list[Sung]:
     """With phones as short as they have to be."""
     try:
         return replace(search, least=1)(scores)
@@ -137,7 +130,7 @@ def in_pieces(heard: Heard, anchors: Sequence[Anchor], chosen: Chosen) -> list[S
     Raises:
         AlignmentError: words that must be there have no room.
     """
-    tokens = [heard.tokens(anchor.line - 1)[anchor.word - 1] for anchor in anchors]
+    tokens = [heard.search.tokens(anchor.line - 1)[anchor.word - 1] for anchor in anchors]
     begins = {anchor.line - 1: heard.at(anchor.start) for anchor in reversed(anchors)}
     parts: dict[int, list[Sung]] = {line: [] for line in begins}
     free: list[Sung] = []
@@ -146,7 +139,7 @@ def in_pieces(heard: Heard, anchors: Sequence[Anchor], chosen: Chosen) -> list[S
         for part in _parts(found, begins, heard, piece):
             parts[part.line].append(part)
             found.remove(part)
-        free += [one for one in found if one.line not in begins or _whole(heard.tokens(one.line), piece)]
+        free += [one for one in found if one.line not in begins or _whole(heard.search.tokens(one.line), piece)]
     for line, pieces in parts.items():
         begins[line] = min([begins[line], *(part.start for part in pieces)])
     known = [Sung(line, tuple(v for part in pieces for v in part.visits), sure=True) for line, pieces in parts.items()]
@@ -159,7 +152,7 @@ def trusted_beside(heard: Heard, sung: Sequence[Sung], anchors: Sequence[Anchor]
     # Between anchors, phones may have had to be shorter than elsewhere.
     search = replace(heard.search, least=1) if anchors else heard.search
     asked = [one for one in sung if one.line not in known or not one.sure]
-    told = iter(trusted(search, heard.scores.numpy(), heard.voice.numpy(), asked))
+    told = iter(trusted(search, heard.scores, heard.voice, asked))
     return [one if one.line in known and one.sure else next(told) for one in sung]
 
 
@@ -172,7 +165,7 @@ def _pieces(heard: Heard, anchors: Sequence[Anchor], tokens: Sequence[int], chos
         at_once = anchor.end is None
         token = number if anchor.end is None else number + 1
         frame = begin if anchor.end is None else heard.at(anchor.end)
-    yield Piece(range(token, heard.firsts[-1]), range(frame, max(heard.at(chosen.end), frame)), at_once)
+    yield Piece(range(token, heard.search.firsts[-1]), range(frame, max(heard.at(chosen.end), frame)), at_once)
 
 
 def _parts(found: Sequence[Sung], sure: Container[int], heard: Heard, piece: Piece) -> Iterator[Sung]:
@@ -183,7 +176,7 @@ def _parts(found: Sequence[Sung], sure: Container[int], heard: Heard, piece: Pie
     for line in heard.lines(piece.tokens):
         mine = [one for one in found if one.line == line]
         if mine and line in sure:
-            tokens = heard.tokens(line)
+            tokens = heard.search.tokens(line)
             yield mine[-1 if tokens.start >= piece.tokens.start and tokens.stop > piece.tokens.stop else 0]
 
 
@@ -209,7 +202,7 @@ def kept_words(heard: Heard, anchors: Sequence[Anchor], lyrics: Alignment) -> di
         if anchor.end is not None:
             word = lyrics.lines[anchor.line - 1].words[anchor.word - 1]
             same = (word.start, word.end) == (anchor.start, anchor.end)
-            token = heard.tokens(anchor.line - 1)[anchor.word - 1]
+            token = heard.search.tokens(anchor.line - 1)[anchor.word - 1]
             out[token] = word if same else Word(word.text, anchor.start, anchor.end)
     return out
 
@@ -218,7 +211,7 @@ def known_lines(heard: Heard, kept: Mapping[int, Word], lyrics: Alignment) -> se
     """Lines of which nothing that sounds is left to be found: they stay as the lyrics have them."""
     out = set()
     for at, line in enumerate(lyrics.lines):
-        words = zip(heard.tokens(at), line.words, heard.search.lines[at], strict=True)
+        words = zip(heard.search.tokens(at), line.words, heard.search.lines[at], strict=True)
         must = [kept.get(token) == word for token, word, readings in words if readings or word.timed]
         if must and all(must):
             out.add(at)

@@ -81,8 +81,7 @@ def _occurrences(heard: Heard, text: Alignment, groups: Iterable[Sequence[Sung]]
     Args:
         groups: of lines in order of time.
     """
-    scores, voice = heard.scores.numpy(), heard.voice.numpy()
-    sung = [one for group in groups for one in trusted(heard.search, scores, voice, group)]
+    sung = [one for group in groups for one in trusted(heard.search, heard.scores, heard.voice, group)]
     out: list[list[Line]] = [[] for _ in text.lines]
     for line in heard.tree().timed(text, heard.exact(sung)).lines:
         if line.timed and line.kind == "lyrics" and line.number is not None:
@@ -203,7 +202,7 @@ class _Choice:
         first, last = self._between(group.start)
         first = max(first, min(self.old.start(at) for at in places) - AROUND)
         last = min(last, max(self.old.end(at) for at in places) + AROUND)
-        tokens = range(self.heard.firsts[group.start], self.heard.firsts[group.stop])
+        tokens = range(self.heard.search.firsts[group.start], self.heard.search.firsts[group.stop])
         frames = range(self.heard.at(first), max(self.heard.at(last), self.heard.at(first)))
         return Piece(tokens, frames)
 

@@ -8,8 +8,9 @@ from functools import cache
 from types import MappingProxyType
 
 import numpy as np
-from torch import Tensor
+from numpy.typing import NDArray
 
+from .evidence import Scores, share
 from .lattice import Readings, Visit
 from .phones import base, pronounce
 from .search import Sung
@@ -53,16 +54,20 @@ class Tree:
     """Makes timed lines of phones.
 
     Args:
-        likely: probabilities (frames, columns) that the phones' scores come from.
+        scores: that the phones were found in.
         voice: probability (frames,) of any phone.
         frame: seconds from one to the next.
         known: seconds at which what ends and what begins in a frame does so, where they are known better.
     """
 
     def __init__(
-        self, likely: Tensor, voice: Tensor, frame: float, known: Mapping[int, tuple[float, float]] = NOWHERE
+        self,
+        scores: Scores,
+        voice: NDArray[np.float32],
+        frame: float,
+        known: Mapping[int, tuple[float, float]] = NOWHERE,
     ) -> None:
-        self.likely, self.voice, self.frame, self.known = likely.numpy(), voice.numpy(), frame, known
+        self.scores, self.voice, self.frame, self.known = scores, voice, frame, known
 
     def timed(self, lyrics: Alignment, sung: Sequence[Sung], kept: Mapping[int, Word] = _NONE) -> Alignment:
         """The lyrics with times: each line in its place, and again where it was sung again.
@@ -107,18 +112,13 @@ class Tree:
         return Word(word.text, *enclosing(phones), _mean([p.score for p in phones]), syllables)
 
     def _phone(self, visit: Visit, name: str) -> Phone:
-        start, end = visit.exact or (visit.start, visit.end)
-        return Phone(name, self._seconds(visit.start, start)[1], self._seconds(visit.end, end)[0], self._fit(visit))
+        first, last = visit.exact or (visit.start, visit.end)
+        start, end = self._seconds(visit.start, first)[1], self._seconds(visit.end, last)[0]
+        return Phone(name, start, end, round(share(visit, self.scores, self.voice), 4))
 
     def _seconds(self, frame: int, place: float) -> tuple[float, float]:
         seconds = round(place * self.frame, 4)
         return self.known.get(frame, (seconds, seconds))
-
-    def _fit(self, visit: Visit) -> float:
-        """Mean probability of the phone, with the share its kin give it, among all phones while it lasts."""
-        span = slice(visit.start, visit.end)
-        share = self.likely[span, visit.column] / np.maximum(self.voice[span], 1e-6)
-        return round(float(np.clip(share.mean(), 0, 1)), 4)
 
 
 def _in_place(sung: Sequence[int], lines: int) -> list[tuple[int, int | None]]:

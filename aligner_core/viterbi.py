@@ -72,11 +72,11 @@ def quantize(log_probs: NDArray[np.floating[Any]]) -> NDArray[np.int32]:
     return np.asarray(np.rint(scores, out=scores), dtype=np.int32)
 
 
-def viterbi(emissions: NDArray[np.int32], graph: Graph, block: int | None = None) -> Path:
+def viterbi(emissions: NDArray[np.signedinteger[Any]], graph: Graph, block: int | None = None) -> Path:
     """The best path, on one CPU core, in memory far below frames times states.
 
     Args:
-        emissions: int32 (frames, symbols), from `quantize`.
+        emissions: integers (frames, symbols), from `quantize`.
         graph: what may be said.
         block: frames between checkpoints; by default what balances memory. The path does not depend on it.
 

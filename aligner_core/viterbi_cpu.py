@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from functools import lru_cache
 from itertools import pairwise
 from typing import Any
 
@@ -18,9 +19,7 @@ INNER = 1024  # frames a column covers in the first pass: a few columns fit the 
 
 def best_path(emissions: NDArray[np.int32], graph: Graph, block: int | None) -> Path:
     """`viterbi.viterbi` after its checks."""
-    symbols, columns = np.unique(graph.symbols, return_inverse=True)
-    used = _longs(symbols)
-    net = _lay_out(graph, columns, len(emissions))
+    used, net = _lay_out(graph, len(emissions))
     block = block or _balanced_block(net, len(emissions), graph.frames_needed)
     bounds = _bounds(net, len(emissions), block)
     checkpoints = np.empty(int(bounds[-1, 2]), np.int64)
@@ -30,10 +29,13 @@ def best_path(emissions: NDArray[np.int32], graph: Graph, block: int | None) -> 
     return Path(states.astype(np.int32), starts.astype(np.int32), len(emissions), int(score))
 
 
-def _lay_out(graph: Graph, columns: NDArray[np.intp], total: int) -> Net:
+@lru_cache(maxsize=8)  # noise is put on the emissions of one graph many times over
+def _lay_out(graph: Graph, total: int) -> tuple[Longs, Net]:
+    """The symbols in use, and the graph for so many frames."""
+    symbols, columns = np.unique(graph.symbols, return_inverse=True)
     first, last = _reachable(graph, total)
     slots, rows = _places(graph)
-    return Net(
+    return _longs(symbols), Net(
         columns=_longs(columns),
         frames=_longs(graph.min_frames),
         offsets=_longs(graph.offsets),
