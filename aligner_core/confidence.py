@@ -28,6 +28,11 @@ GROUP, BESIDE = 4, 1  # lines asked about at a time, and lines to either side th
 AROUND = 300  # frames before and after these lines that they may move into
 SHAKES = 12
 NOISE, LASTS = 2.5, 8  # nats, standard deviation; frames
+AGAIN = 0.3  # trust that a line sung again must have
+FITS = (
+    0.6  # halfway between songs with the text of another, 0.56 or less, and thirty seconds of a song with all its text
+)
+FEW = 5  # lines too few to tell whether they belong to a sound
 NEAR = 30  # frames: a word that moves no farther stays
 WORST = -5.0  # nats a frame; a sound that fits worse is not worse
 
@@ -47,6 +52,33 @@ def trusted(search: Search, scores: Scores, voice: Voice, sung: Sequence[Sung]) 
     with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:  # the kernels let other threads run
         moved = chain.from_iterable(pool.map(ask, range(0, len(sung), GROUP)))
         return [replace(one, trust=_trust(one, m, scores, voice)) for one, m in zip(sung, moved, strict=True)]
+
+
+def believed(sung: Sequence[Sung]) -> list[Sung]:
+    """Without lines that seem to be sung once more than in their best place, if that is unlikely."""
+    best: dict[int, float] = {}
+    for one in sung:
+        best[one.line] = max(best.get(one.line, 0.0), _line_trust(one))
+    return [one for one in sung if _line_trust(one) >= min(best[one.line], AGAIN)]
+
+
+def fit(search: Search, voice: Voice, sung: Sequence[Sung]) -> float:
+    """How well sound and text belong together, 0..2; below `FITS` they don't.
+
+    It is the mean trust of the lines that were found, plus the share of the lines or the share of the voice that they
+    make up, each line counted by its trust: one is large for a part of a text, the other for a part of a sound.
+    """
+    if not sung:
+        return 0.0
+    trust = np.array([_line_trust(one) for one in sung])
+    heard = np.array([sum(voice[v.start : v.end].sum() for v in one.visits) for one in sung])
+    lines = sum(any(line) for line in search.lines)
+    share_of_voice = float((trust * heard).sum()) / max(float(voice.sum()), 1e-6)
+    return float(trust.mean()) + max(float(trust.sum()) / lines, share_of_voice)
+
+
+def _line_trust(sung: Sung) -> float:
+    return sung.trust.line if sung.trust else 1.0
 
 
 def _shaken(search: Search, scores: Scores, sung: Sequence[Sung], begin: int) -> list[dict[int, list[int]]]:

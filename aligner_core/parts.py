@@ -11,7 +11,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from .anchors import Anchor, Chosen, clock
-from .confidence import trusted
+from .confidence import believed, trusted
 from .edges import sharpened
 from .errors import AlignmentError
 from .evidence import Scores
@@ -153,7 +153,7 @@ def trusted_beside(heard: Heard, sung: Sequence[Sung], anchors: Sequence[Anchor]
     search = replace(heard.search, least=1) if anchors else heard.search
     asked = [one for one in sung if one.line not in known or not one.sure]
     told = iter(trusted(search, heard.scores, heard.voice, asked))
-    return [one if one.line in known and one.sure else next(told) for one in sung]
+    return believed([one if one.line in known and one.sure else next(told) for one in sung])
 
 
 def _pieces(heard: Heard, anchors: Sequence[Anchor], tokens: Sequence[int], chosen: Chosen) -> Iterator[Piece]:
