@@ -29,9 +29,7 @@ AROUND = 300  # frames before and after these lines that they may move into
 SHAKES = 12
 NOISE, LASTS = 2.5, 8  # nats, standard deviation; frames
 AGAIN = 0.3  # trust that a line sung again must have
-FITS = (
-    0.6  # halfway between songs with the text of another, 0.56 or less, and thirty seconds of a song with all its text
-)
+FITS = 0.6  # songs with the text of another come to 0.56 at most, half a minute of one with all its text to 0.66
 FEW = 5  # lines too few to tell whether they belong to a sound
 NEAR = 30  # frames: a word that moves no farther stays
 WORST = -5.0  # nats a frame; a sound that fits worse is not worse
