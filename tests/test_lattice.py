@@ -6,12 +6,13 @@ import itertools
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import given, settings
 from hypothesis import strategies as st
 
+from aligner_core.costs import Freedom
 from aligner_core.errors import LyricsError
-from aligner_core.lattice import Columns, Lattice, Readings, lattice
-from aligner_core.viterbi import Path, viterbi_slow
+from aligner_core.lattice import Columns, Lattice, Readings, lattice, passage
+from aligner_core.viterbi import UNITS_PER_NAT, Path, viterbi_slow
 
 SAY_A: Readings = [[[["A"]]]]
 SAY_B: Readings = [[[["B"]]]]
@@ -88,3 +89,186 @@ def check_visits(found: Lattice, path: Path, tokens: list[Readings], min_frames:
         assert [names[v.column] for v in mine] == expected
     assert all(v.end - v.start >= min_frames for v in visits)
     assert all(a.end <= b.start for a, b in itertools.pairwise(visits))
+
+
+FREE = Columns({"A": 1, "B": 2}, pause=3, other=4)
+REST, PAUSE, OTHER = 0, 3, 4
+Script = list[tuple[int, int]]  # columns, each with the frames that it lasts at least
+Priced = tuple[Script, int]  # what is heard, and what it costs
+freedoms = st.builds(Freedom, *(st.integers(0, 8).map(lambda eighths: eighths / 8) for _ in range(3)))
+short = st.lists(st.sampled_from("AB"), min_size=1, max_size=2)
+sayings = st.lists(st.lists(short, min_size=1, max_size=2), min_size=1, max_size=2)  # words of pronunciations
+said_or_not = st.lists(sayings, max_size=2)  # readings
+texts = st.one_of(
+    st.lists(st.lists(said_or_not, min_size=1, max_size=2), min_size=1, max_size=2),
+    st.lists(st.lists(st.just(SAY_A), min_size=1, max_size=1), min_size=1, max_size=6),
+    st.lists(st.sampled_from([SAY_A, SAY_B]), min_size=5, max_size=7).map(lambda line: [line]),
+).filter(lambda lines: any(map(any, lines)))
+
+
+def phrases(lines: list[list[Readings]]) -> list[tuple[list[Readings], bool]]:
+    """The parts that are said as a whole or not at all, and whether a line ends with each."""
+    out: list[tuple[list[Readings], bool]] = []
+    for line in lines:
+        left = [readings for readings in line if readings]
+        while len(left) >= 6:
+            out, left = [*out, (left[:4], False)], left[4:]
+        out += [(left, True)] if left else []
+    return out
+
+
+def sayings_of(tokens: list[Readings], least: int) -> list[Script]:
+    """All that may be heard of some tokens."""
+    ways: list[Script] = [[]]
+    for at, readings in enumerate(tokens):
+        spoken: list[Script] = []
+        for words in readings:
+            mine: list[Script] = [[]]
+            for nth, variants in enumerate(words):
+                rests: list[Script] = [[], [(PAUSE, 1)]] if nth else [[]]
+                phones = [[(FREE.phones[phone], least) for phone in variant] for variant in variants]
+                mine = [way + rest + word for way in mine for rest in rests for word in phones]
+            spoken += mine
+        pauses: list[Script] = [[], [(PAUSE, 1)]] if at else [[]]
+        ways = [way + pause + word for way in ways for pause in pauses for word in spoken]
+    return ways
+
+
+def hops(left_out: int) -> int:
+    """The fewest steps of 1, 4 or 16 that make so many."""
+    return left_out // 16 + left_out % 16 // 4 + left_out % 4
+
+
+def free_paths(lines: list[list[Readings]], least: int, freedom: Freedom | None, frames: int) -> list[Priced]:
+    """All ways through the text: before, between and after its parts nothing, a rest, or something else and parts left
+    out meanwhile."""
+    parts = phrases(lines)
+    out: list[Priced] = []
+
+    def gap(at: int, script: Script, cost: int) -> None:
+        if sum(length for _, length in script) > frames:
+            return
+        rest = (REST if at == 0 or parts[at - 1][1] else PAUSE, 1)
+        for pause in ([], [rest]):
+            go_on(at, script + pause, cost)
+            for beyond in range(at, len(parts) + 1 if freedom else 0):
+                assert freedom is not None
+                stray = (OTHER, 1 + hops(beyond - at))
+                price = cost + nats(freedom.stray) + nats(freedom.skip) * (beyond - at)
+                go_on(beyond, [*script, *pause, stray], price)
+
+    def go_on(at: int, script: Script, cost: int) -> None:
+        if at == len(parts):
+            out.append((script, cost))
+            return
+        for way in sayings_of(parts[at][0], least):
+            gap(at + 1, script + way, cost)
+
+    gap(0, [], 0)
+    return out
+
+
+def passages(lines: list[list[Readings]], least: int, freedom: Freedom) -> list[Priced]:
+    """Something else all the time; or it, lines that follow each other with rests, and perhaps something else again."""
+    sounding = [[readings for readings in line if readings] for line in lines if any(line)]
+    out: list[Priced] = [([(OTHER, 1)], 0)]
+    for first in range(len(sounding)):
+        ways: list[Script] = [[(OTHER, 1)]]
+        for line in sounding[first:]:
+            rests: list[Script] = [[], [(REST, 1)]]
+            ways = [way + said + rest for way in ways for said in sayings_of(line, least) for rest in rests]
+            out += [(way + away, nats(freedom.jump)) for way in ways for away in ([], [(OTHER, 1)])]
+    return out
+
+
+def nats(cost: float) -> int:
+    return round(cost * UNITS_PER_NAT)
+
+
+def best_of(paths: list[Priced], emissions: np.ndarray[tuple[int, int], np.dtype[np.int32]]) -> int | None:
+    """The best score of all paths, each laid over the frames in the best way."""
+    scores = [laid - cost for script, cost in paths if (laid := laid_out(script, emissions)) is not None]
+    return max(scores, default=None)
+
+
+def laid_out(script: Script, emissions: np.ndarray[tuple[int, int], np.dtype[np.int32]]) -> int | None:
+    """The best score of these columns in a row, each as long as it must be or longer; None where there is no room."""
+    frames = len(emissions)
+    spare = frames - sum(length for _, length in script)
+    if spare < 0 or not script:
+        return None
+    sums = np.concatenate([np.zeros((1, emissions.shape[1]), np.int64), emissions.cumsum(0)])
+    best, begin = {0: 0}, 0  # by how many spare frames were spent
+    for at, (column, length) in enumerate(script):
+        last = at == len(script) - 1
+        new: dict[int, int] = {}
+        for spent, score in best.items():
+            for more in [spare - spent] if last else range(spare - spent + 1):
+                start, end = begin + spent, begin + spent + length + more
+                found = score + int(sums[end, column] - sums[start, column])
+                new[spent + more] = max(new.get(spent + more, found), found)
+        best, begin = new, begin + length
+    return best[spare]
+
+
+@settings(max_examples=150, deadline=None)
+@given(texts, st.integers(1, 2), st.none() | freedoms, st.integers(1, 8), st.integers(0, 2**32 - 1))
+def test_the_best_free_path_is_the_best_of_all(
+    lines: list[list[Readings]], least: int, freedom: Freedom | None, frames: int, seed: int
+) -> None:
+    emissions = noise(seed, frames)
+    best = best_of(free_paths(lines, least, freedom, frames), emissions)
+    found = lattice(lines, FREE, least, freedom)
+    if best is None:
+        assert found.graph.frames_needed > frames
+    else:
+        assert viterbi_slow(emissions, found.graph).score == best
+
+
+@settings(max_examples=100, deadline=None)
+@given(texts, st.integers(1, 2), freedoms, st.integers(1, 8), st.integers(0, 2**32 - 1))
+def test_the_best_passage_is_the_best_of_all(
+    lines: list[list[Readings]], least: int, freedom: Freedom, frames: int, seed: int
+) -> None:
+    emissions = noise(seed, frames)
+    best = best_of(passages(lines, least, freedom), emissions)
+    assert viterbi_slow(emissions, passage(lines, FREE, least, freedom).graph).score == best
+
+
+def noise(seed: int, frames: int) -> np.ndarray[tuple[int, int], np.dtype[np.int32]]:
+    """Scores of a frame are of the size of what it costs to leave the text."""
+    return np.random.default_rng(seed).integers(-8, 1, (frames, 5)).astype(np.int32) * (UNITS_PER_NAT // 8)
+
+
+@settings(max_examples=50, deadline=None)
+@given(texts, freedoms, st.integers(0, 2**32 - 1))
+def test_what_is_outside_the_text_is_told_apart_from_what_is_in_it(
+    lines: list[list[Readings]], freedom: Freedom, seed: int
+) -> None:
+    found = lattice(lines, FREE, 1, freedom)
+    path = viterbi_slow(noise(seed, 30), found.graph)
+    strays = found.strays(path)
+    told = {frame for start, end in strays for frame in range(start, end)}
+    columns = np.repeat(found.graph.symbols[path.states], path.ends - path.starts)
+    assert told == set(np.flatnonzero(columns == OTHER).tolist())
+    assert all(a[1] < b[0] for a, b in itertools.pairwise(strays))
+
+
+@settings(max_examples=50, deadline=None)
+@given(texts, st.integers(0, 2**32 - 1))
+def test_without_freedom_nothing_is_left_out(lines: list[list[Readings]], seed: int) -> None:
+    found = lattice(lines, FREE, 1, None)
+    path = viterbi_slow(noise(seed, found.graph.frames_needed + 9), found.graph)
+    tokens = [readings for line in lines for readings in line]
+    assert {visit.token for visit in found.visits(path)} == {at for at, readings in enumerate(tokens) if readings}
+    assert found.strays(path) == []
+
+
+@settings(max_examples=50, deadline=None)
+@given(texts, freedoms, st.integers(0, 2**32 - 1))
+def test_the_first_word_begins_at_once_where_it_must(lines: list[list[Readings]], freedom: Freedom, seed: int) -> None:
+    found = lattice(lines, FREE, 1, freedom, at_once=True)
+    path = viterbi_slow(noise(seed, 30), found.graph)
+    first = next(at for at, readings in enumerate(itertools.chain(*lines)) if readings)
+    visit = found.visits(path)[0]
+    assert (visit.token, visit.start) == (first, 0)
