@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Callable, Sequence
+from collections.abc import Callable, Iterable, Sequence
 
 import numpy as np
 import pytest
@@ -37,6 +37,9 @@ class Hears:
         if progress:
             progress(1.0)
         return self.table.log()
+
+    def log_probs_of(self, blocks: Iterable[Tensor], progress: Callable[[float], None] | None = None) -> Tensor:
+        return self.log_probs(torch.cat(list(blocks)), progress)
 
 
 def say(words: str, frames: int = 8, variant: int = 0) -> list[tuple[str, int]]:
