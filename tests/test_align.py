@@ -95,8 +95,9 @@ def test_words_begin_and_end_where_a_model_hears_it_between_frames() -> None:
     for word, (start, end) in zip(line.words, edges, strict=True):
         assert word.start == pytest.approx(start / 100, abs=0.0026)
         assert word.end == pytest.approx(end / 100, abs=0.0026)
-    times = [time for phone in Alignment((line,)).phones for time in (phone.start, phone.end)]
-    assert times == sorted(times, key=float)
+    times = [time for phone in Alignment((line,)).phones for time in (phone.start, phone.end) if time is not None]
+    assert len(times) == 2 * len(say("amazing grace"))
+    assert times == sorted(times)
     plain = align(planted, "amazing grace").lines[0]
     assert line.score == plain.score
 
