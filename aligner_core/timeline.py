@@ -169,6 +169,16 @@ class Alignment:
         """Whether any line has a time."""
         return any(line.timed for line in self.lines)
 
+    def as_written(self) -> Self:
+        """Each line of the text once, in the order of the text: where it was found, or found best."""
+        best: dict[int, Line] = {}
+        for at, line in enumerate(self.lines):
+            key = -at - 1 if line.number is None else line.number
+            if key not in best or (line.score or 0.0) > (best[key].score or 0.0):
+                best[key] = line
+        numbered = sorted(best.items(), key=lambda pair: abs(pair[0]))
+        return dataclasses.replace(self, lines=tuple(line for _, line in numbered))
+
     def at(self, seconds: float) -> Word | None:
         """The word that sounds at this time, or None."""
         for word in self.words:

@@ -105,7 +105,7 @@ def align_item(engine_name: str, model: Path | None, item: packs.Item) -> Aligne
     aligner, problem, estimate = engine(engine_name, model), "", lyrics
     begin = time.process_time()
     try:
-        estimate = aligner.align_wave(item.wave, packs.SAMPLE_RATE, lyrics)
+        estimate = aligner.align_wave(item.wave, packs.SAMPLE_RATE, lyrics).as_written()
     except (AlignmentError, LyricsError) as error:
         problem = str(error)
     return Aligned(item.key, item.seconds, time.process_time() - begin, item.reference, estimate, problem)

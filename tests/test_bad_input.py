@@ -118,7 +118,8 @@ def test_a_text_longer_than_the_audio_can_hold(
     song = tmp_path / "short.wav"
     soundfile.write(song, noise(0.5), RATE)
     lyrics.write_text("and many many more words than half a second holds\n" * 20)
-    assert f"{song}: the text needs" in refuse("align", song, lyrics, "--model", model, "-o", out)
+    assert f"{song}: the text needs" in refuse("align", song, lyrics, "--exact", "--model", model, "-o", out)
+    assert f"{song}: the text does not belong" in refuse("align", song, lyrics, "--model", model, "-o", out)
 
 
 @pytest.mark.parametrize(("seconds", "level"), [(600, 0.0), (20, 1e-5)])
