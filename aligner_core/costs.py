@@ -94,6 +94,6 @@ def _logistic(weights: tuple[float, ...], features: Iterable[float]) -> float:
 
 
 CONFIDENCE = Confidence(  # benchmarks/confidence.py fits these
-    of_line=(-1.91, 0.97, 0.33, 0.40, 2.61, 0.99, 1.06, 0.08),
-    of_word=(-0.59, 4.47, 1.81, 0.18, -1.36, -0.26, 0.80, 0.58, -0.23, 1.09, -0.10),
+    of_line=(-2.21, 1.94, 0.94, 0.33, 1.02, 0.97, 1.22, 0.15),
+    of_word=(-1.25, 3.54, 2.4, 0.19, -0.29, 1.41, 0.29, -0.11, -0.28, 0.42, 0.01),
 )
