@@ -14,7 +14,7 @@ from .costs import KIN, Decoding
 from .lattice import REST, Columns, Visit
 from .viterbi import UNITS_PER_NAT, quantize
 
-BLOCK = 60_000  # frames weighed at a time
+BLOCK = 20_000  # frames weighed at a time
 
 Scores = NDArray[np.int16]  # (frames, columns) in units of `viterbi.quantize`: an hour takes 30 MB
 
@@ -26,7 +26,8 @@ def phone_names(symbols: Sequence[str]) -> Sequence[str]:
 
 def voice_probability(log_probs: Tensor, symbols: Sequence[str]) -> Tensor:
     """(frames, symbols) -> (frames,), the probability of any phone."""
-    return log_probs[:, 1 : 1 + len(phone_names(symbols))].exp().sum(1)
+    phones = log_probs[:, 1 : 1 + len(phone_names(symbols))]
+    return torch.cat([phones[start : start + BLOCK].exp().sum(1) for start in range(0, len(phones), BLOCK)])
 
 
 def columns(symbols: Sequence[str]) -> Columns:
@@ -54,9 +55,10 @@ def evidence(log_probs: Tensor, symbols: Sequence[str], decoding: Decoding) -> T
 
 def weighed(log_probs: Tensor, symbols: Sequence[str], decoding: Decoding) -> Scores:
     """`evidence` of a sound of any length, quantized."""
-    starts = range(0, len(log_probs), BLOCK)
-    blocks = (evidence(log_probs[start : start + BLOCK], symbols, decoding) for start in starts)
-    return np.concatenate([quantize(block.numpy()).astype(np.int16) for block in blocks])
+    out = np.empty((len(log_probs), len(phone_names(symbols)) + 3), np.int16)
+    for start in range(0, len(log_probs), BLOCK):
+        out[start : start + BLOCK] = quantize(evidence(log_probs[start : start + BLOCK], symbols, decoding).numpy())
+    return out
 
 
 def share(visit: Visit, scores: Scores, voice: NDArray[np.float32]) -> float:
