@@ -19,7 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .costs import CONFIDENCE
-from .evidence import Scores, share
+from .evidence import Scores, lead, share
 from .lattice import Visit, lattice
 from .search import Search, Sung, Trust
 from .viterbi import UNITS_PER_NAT, viterbi
@@ -84,6 +84,8 @@ def _shaken(search: Search, scores: Scores, sung: Sequence[Sung], begin: int) ->
     low, high = max(0, begin - BESIDE), min(len(sung), begin + GROUP + BESIDE)
     first = max(sung[low].start - AROUND, sung[low - 1].end if low else 0)
     last = min(sung[high - 1].end + AROUND, sung[high].start if high < len(sung) else len(scores))
+    last = max(last, *(one.end for one in sung[low:high]))  # a line may end after the next one begins
+    first = min(first, *(one.start for one in sung[low:high]))
     found = lattice([search.lines[one.line] for one in sung[low:high]], search.columns, search.least, search.freedom)
     tokens = [(at, token) for at, one in enumerate(sung[low:high], low) for token in search.tokens(one.line)]
     out: list[dict[int, list[int]]] = [{} for _ in sung[begin : begin + GROUP]]
@@ -130,13 +132,8 @@ def word_features(visits: Sequence[Visit], moved: Sequence[int], scores: Scores,
     """
     stays = sum(abs(frame - visits[0].start) <= NEAR for frame in moved) / SHAKES
     fit = float(np.mean([share(visit, scores, voice) for visit in visits]))
-    worst = min(_lead(scores[visit.start : visit.end], visit.column) for visit in visits)
+    worst = min(float(lead(scores[visit.start : visit.end], visit.column).mean()) for visit in visits)
     return np.array([stays, fit, max(worst, WORST)])
-
-
-def _lead(scores: Scores, column: int) -> float:
-    """Nats a frame by which a sound is likelier than that something else is heard."""
-    return float((scores[:, column].astype(np.int32) - scores[:, -1]).mean()) / UNITS_PER_NAT
 
 
 def line_features(words: Sequence[Features]) -> Features:

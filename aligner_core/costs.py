@@ -63,13 +63,19 @@ class Freedom:
 
     Args:
         stray: to leave the text between two lines, for a voice that says something else, and come back.
+        broken: besides, where that breaks a line off.
         skip: besides, for each phrase left out meanwhile.
         jump: to find a passage of the text out of its place: said once more, or elsewhere.
+        hurried, behind: share of phones that are as short as can be, and nats a frame by which *anything else* is
+            likelier, from which on a line is taken for absent.
     """
 
     stray: float = 150.0
+    broken: float = 30.0
     skip: float = 4.0
     jump: float = 60.0
+    hurried: float = 0.6
+    behind: float = -0.5
 
 
 @dataclass(frozen=True)

@@ -72,6 +72,11 @@ def share(visit: Visit, scores: Scores, voice: NDArray[np.float32]) -> float:
     return float(np.clip((likely / np.maximum(voice[span], 1e-6)).mean(), 0, 1))
 
 
+def lead(scores: Scores, column: int) -> NDArray[np.float32]:
+    """(frames,) nats by which a sound is likelier than that something else is heard."""
+    return (scores[:, column].astype(np.float32) - scores[:, -1]) / np.float32(UNITS_PER_NAT)
+
+
 def _with_kin(phones: Tensor, names: Sequence[str], share: float) -> Tensor:
     if not share:
         return phones

@@ -24,7 +24,7 @@ _NOWHERE = (-1, -1, -1, -1)
 _STRAY = (-2, -1, -1, -1)
 
 
-@dataclass(frozen=True)
+@dataclass(frozen=True, slots=True)
 class Visit:
     """One phone of the best path.
 
@@ -153,7 +153,8 @@ class _Builder:
         exits = self.rest(column, before)
         if self.freedom is None or self.columns.other is None:
             return exits
-        leave = [(source, _units(self.freedom.stray)) for source in exits if source >= 0]
+        stray = self.freedom.stray + (0.0 if column == REST else self.freedom.broken)
+        leave = [(source, _units(stray)) for source in exits if source >= 0]
         leaps = [(self.strays[-leap], _units(self.freedom.skip * leap)) for leap in LEAPS if leap <= len(self.strays)]
         initial = _units(self.freedom.stray) if -1 in exits else None
         self.strays.append(self.state(self.columns.other, 1, [], _STRAY, [*leave, *leaps], initial))

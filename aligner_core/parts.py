@@ -2,9 +2,11 @@
 
 from __future__ import annotations
 
+import math
 from bisect import bisect_left, bisect_right
 from collections.abc import Container, Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
@@ -134,8 +136,9 @@ def in_pieces(heard: Heard, anchors: Sequence[Anchor], chosen: Chosen) -> list[S
     begins = {anchor.line - 1: heard.at(anchor.start) for anchor in reversed(anchors)}
     parts: dict[int, list[Sung]] = {line: [] for line in begins}
     free: list[Sung] = []
+    between = _patient(heard) if anchors else heard
     for piece in _pieces(heard, anchors, tokens, chosen):
-        found = found_in(heard, piece)
+        found = found_in(between, piece)
         for part in _parts(found, begins, heard, piece):
             parts[part.line].append(part)
             found.remove(part)
@@ -146,14 +149,21 @@ def in_pieces(heard: Heard, anchors: Sequence[Anchor], chosen: Chosen) -> list[S
     return sorted([*free, *known], key=lambda one: (begins[one.line] if one.sure else one.start, one.line))
 
 
+def _patient(heard: Heard) -> Heard:
+    """Lines that have to hurry are not taken for absent: between fixed times they may have to."""
+    search = heard.search
+    freedom = search.freedom and replace(search.freedom, hurried=math.inf)
+    return replace(heard, search=replace(search, freedom=freedom))
+
+
 def trusted_beside(heard: Heard, sung: Sequence[Sung], anchors: Sequence[Anchor]) -> list[Sung]:
     """The same lines with their trust, but for lines with words that are known to their end: they have their scores."""
     known = {anchor.line - 1 for anchor in anchors if anchor.end is not None}
     # Between anchors, phones may have had to be shorter than elsewhere.
     search = replace(heard.search, least=1) if anchors else heard.search
-    asked = [one for one in sung if one.line not in known or not one.sure]
-    told = iter(trusted(search, heard.scores, heard.voice, asked))
-    return believed([one if one.line in known and one.sure else next(told) for one in sung])
+    asked = [bool(one.visits) and not (one.sure and one.line in known) for one in sung]
+    told = iter(trusted(search, heard.scores, heard.voice, list(compress(sung, asked))))
+    return believed([next(told) if ask else one for one, ask in zip(sung, asked, strict=True)])
 
 
 def _pieces(heard: Heard, anchors: Sequence[Anchor], tokens: Sequence[int], chosen: Chosen) -> Iterator[Piece]:

@@ -9,8 +9,10 @@ from functools import cached_property
 from itertools import accumulate
 from typing import NamedTuple
 
+import numpy as np
+
 from .costs import Decoding, Freedom
-from .evidence import Scores, doubt_held
+from .evidence import Scores, doubt_held, lead
 from .lattice import Columns, Lattice, Readings, Visit, lattice, passage
 from .viterbi import viterbi
 
@@ -102,7 +104,15 @@ class Search:
         for start, end in main.strays:
             for begin in range(start, end, WINDOW):
                 sung += self._elsewhere(scores, begin, min(begin + WINDOW, end))
-        return sorted(sung, key=lambda one: one.start)
+        return sorted((one for one in sung if not self._squeezed(one, scores)), key=lambda one: one.start)
+
+    def _squeezed(self, one: Sung, scores: Scores) -> bool:
+        """Whether a line is only there because to leave it out costs more: in a hurry, and not what is heard."""
+        if self.freedom is None:
+            return False
+        hurried = sum(visit.end - visit.start <= self.least for visit in one.visits) / len(one.visits)
+        leads = np.concatenate([lead(scores[visit.start : visit.end], visit.column) for visit in one.visits])
+        return hurried >= self.freedom.hurried and float(leads.mean()) < self.freedom.behind
 
     @cached_property
     def firsts(self) -> list[int]:
