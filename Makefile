@@ -32,10 +32,12 @@ lint: $(VENV)/.lint $(VENV)/.test
 	$(BIN)/mypy tests
 
 bench: $(VENV)/.bench
-	$(BIN)/python benchmarks/accuracy.py
-	$(BIN)/python benchmarks/speed.py
+	$(BIN)/python -m benchmarks.accuracy
+	$(BIN)/python -m benchmarks.speed
 	$(BIN)/python -m benchmarks.damage
 	$(BIN)/python -m benchmarks.retime
+	$(BIN)/python -m benchmarks.confidence measure
+	$(BIN)/python -m benchmarks.engine
 
 clean:
 	rm -rf $(VENV) demo-out bench-out benchmarks/.cache dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis

@@ -1,6 +1,6 @@
 """How near the times are on sound whose times are known, ours and other aligners'.
 
-    python benchmarks/accuracy.py [--packs songs,spoken] [--limit 5] [--workers 2] [--no-peers] [--model FILE]
+    python -m benchmarks.accuracy [--packs songs,spoken] [--limit 5] [--workers 2] [--no-peers] [--model FILE]
 
 Writes bench-out/results.json and docs/results.md. A run with --packs or --limit only prints: the page always shows
 whole packs of one model.
@@ -20,13 +20,12 @@ from pathlib import Path
 from typing import Any, Protocol
 
 import numpy as np
-import packs
-import report
 from numpy.typing import NDArray
 
 from aligner_core.errors import AlignmentError, LyricsError
 from aligner_core.metrics import LIMITS_MS, Score, score
 from aligner_core.timeline import Alignment
+from benchmarks import packs, report
 
 OURS = "karalign"
 PEER = "pocketsphinx"
@@ -115,7 +114,7 @@ def align_item(engine_name: str, model: Path | None, item: packs.Item) -> Aligne
 def engine(name: str, model: Path | None) -> Engine:
     """An aligner by its name, loaded once a process."""
     if name == PEER:
-        from peers import PocketSphinx
+        from benchmarks.peers import PocketSphinx
 
         return PocketSphinx()
     from aligner_core import Aligner

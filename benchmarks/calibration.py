@@ -107,7 +107,7 @@ def table(found: Mapping[str, Mapping[str, Any]]) -> str:
             area = "-" if row["area"] is None else f"{row['area']:.3f}"
             numbers = (f"{row['brier']:.3f}", f"{row['calibration_error']:.3f}")
             cells.append((pack, kind, row["count"], _percent(row["off"]), area, *numbers, *below))
-    return report._table(head, cells)
+    return report.table(head, cells)
 
 
 def _percent(share: float | None) -> str:

@@ -1,4 +1,4 @@
-"""Draw what a training run measured: `python benchmarks/curves.py HISTORY.json OUT.png`."""
+"""Draw what a training run measured: `python -m benchmarks.curves HISTORY.json OUT.png`."""
 
 from __future__ import annotations
 

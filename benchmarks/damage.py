@@ -184,7 +184,7 @@ def table(rows: Iterable[Mapping[str, Any]]) -> str:
         shares = (_share(row, "absent_found", "absent"), _share(row, "missed", "present"),
                   _share(row, "extra_found", "extra"))  # fmt: skip
         cells.append((row["kind"], row["cases"], pco, loss, aae, *shares, f"{row['refused']} of {row['cases']}"))
-    return report._table(HEAD, cells)
+    return report.table(HEAD, cells)
 
 
 def _share(row: Mapping[str, Any], part: str, whole: str) -> str:

@@ -1,6 +1,6 @@
 """What the head for edges is worth: word starts and ends of plain paths, with and without refining.
 
-    python benchmarks/edges.py MODEL.pt [MODEL.pt ...] [--limit 5] [--fit] [--no-eval]
+    python -m benchmarks.edges MODEL.pt [MODEL.pt ...] [--limit 5] [--fit] [--no-eval]
 
 Measures recordings that the training kept out, and the packs of eval/. With --fit the constants of `Refining` are
 searched on the former alone; the latter are for looking only.
@@ -16,7 +16,6 @@ from pathlib import Path
 from typing import Any
 
 import numpy as np
-import packs
 import torch
 from numpy.typing import NDArray
 from torch import Tensor
@@ -30,6 +29,7 @@ from aligner_core.training.align import HELD_OUT_MUSIC, read_plan, split
 from aligner_core.training.data import Utterance, decode, manifest, music_power
 from aligner_core.training.held_out import HeldOut, errors, least_frames, spans
 from aligner_core.training.realign import best_visits, heard
+from benchmarks import packs
 
 Floats = NDArray[np.float64]
 EVAL = (

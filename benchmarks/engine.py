@@ -1,6 +1,6 @@
 """Time and memory of forced alignment against length, ours beside other exact ones.
 
-    python -m benchmarks.engine [--minutes 1,4,15,60,180] [--methods lattice,chain,...] [--again] [--out FILE]
+    python -m benchmarks.engine [--minutes 1,4,15,60,180] [--methods search,chain,...] [--again] [--out FILE]
 
 Text: 150 words a minute of the dictionary, eight a line. Emissions: its phones planted in noise, a frame every 10 ms.
 Every cell is a process of its own, one after the other; what docs/engine.json has already is not measured again
@@ -55,8 +55,8 @@ class Method:
 
 
 METHODS = (
-    Method("lattice", "karalign, graph of the text", 3600),
-    Method("exact", "karalign, the same without freedom", 3600),
+    Method("search", "karalign, text and sound may differ", 3600),
+    Method("exact", "karalign, --exact", 3600),
     Method("chain", "karalign, CTC", 3600),
     Method("hirschberg", "hirschberg-viterbi, CTC", 300),
     Method("torchaudio", "torchaudio, CTC", 300, 1.0),
@@ -81,8 +81,8 @@ def ready(name: str, minutes: int) -> Callable[[], Found]:
     """What to time. The emissions are made by the minute, so that the memory is at its peak in what is timed."""
     text = planted(minutes)
     blocks = log_probs(text, minutes)
-    if name in ("lattice", "exact"):
-        return _ours(text, _filled(map(_scores, blocks), minutes, np.int32), name == "lattice")
+    if name in ("search", "exact"):
+        return _ours(text, _filled(map(_scores, blocks), minutes, np.int16), name == "search")
     if name == "chain":
         return _chain(text, _filled(map(quantize, blocks), minutes, np.int32))
     return _theirs(name, text, _filled(blocks, minutes, np.float32))
@@ -97,27 +97,27 @@ def _filled(blocks: Iterator[NDArray[Any]], minutes: int, kind: type) -> NDArray
     return out
 
 
-def _scores(block: NDArray[np.float32]) -> NDArray[np.int32]:
+def _scores(block: NDArray[np.float32]) -> NDArray[np.int16]:
     import torch
 
     from aligner_core.costs import Decoding
-    from aligner_core.evidence import evidence
+    from aligner_core.evidence import weighed
 
-    return quantize(evidence(torch.from_numpy(block), SYMBOLS, Decoding()).numpy())
+    return weighed(torch.from_numpy(block), SYMBOLS, Decoding())
 
 
-def _ours(text: Text, scores: NDArray[np.int32], free: bool) -> Callable[[], Found]:
-    from aligner_core.costs import Freedom
+def _ours(text: Text, scores: NDArray[np.int16], free: bool) -> Callable[[], Found]:
+    from aligner_core.costs import Decoding, Freedom
     from aligner_core.evidence import columns
-    from aligner_core.lattice import lattice
+    from aligner_core.search import Search
     from aligner_core.tree import token
 
     def run() -> Found:
         sounds = [token(word).readings for word in text.words]
         lines = [sounds[at : at + LINE] for at in range(0, len(sounds), LINE)]
-        graph = lattice(lines, columns(SYMBOLS), LEAST, Freedom() if free else None)
+        search = Search(lines, columns(SYMBOLS), LEAST, Decoding(), Freedom() if free else None)
         starts = np.full(len(sounds), -1, np.int64)
-        for visit in reversed(graph.visits(viterbi(scores, graph.graph))):
+        for visit in reversed([visit for one in search(scores) for visit in one.visits]):
             starts[visit.token] = visit.start
         return Found(starts, None)
 
@@ -146,7 +146,7 @@ def _theirs(name: str, text: Text, emissions: NDArray[np.float32]) -> Callable[[
 
             labels = forced_align(given, torch.tensor([text.phones]))[0]
         else:
-            from hirschberg_viterbi import hirschberg_viterbi  # type: ignore[import-untyped]
+            from hirschberg_viterbi import hirschberg_viterbi
 
             labels = hirschberg_viterbi(given, torch.tensor([text.phones], dtype=torch.int32))[0]
         return _of_labels(labels[0].numpy(), text, emissions)
@@ -215,7 +215,7 @@ def table(cells: Mapping[str, Mapping[str, Any]], lengths: Sequence[int]) -> str
         if any(mine):
             rows.append((method.title, *(_cell(cell) for cell in mine)))
     sizes = [f"{minutes * FRAMES * len(SYMBOLS) * 4 / 1e6:.0f} MB" for minutes in lengths]
-    return report._table(head, [*rows, ("emissions", *sizes)])
+    return report.table(head, [*rows, ("emissions", *sizes)])
 
 
 def _cell(cell: Mapping[str, Any] | None) -> str:

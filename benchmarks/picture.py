@@ -1,4 +1,4 @@
-"""Draw an alignment over its sound: `python benchmarks/picture.py SONG LYRICS OUT.png [--start S] [--seconds S]`.
+"""Draw an alignment over its sound: `python -m benchmarks.picture SONG LYRICS OUT.png [--start S] [--seconds S]`.
 
 Above, the log-mel spectrogram with words and syllables; below, the posteriors that the path went through.
 """

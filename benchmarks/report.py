@@ -90,7 +90,7 @@ def page(results: Mapping[str, Any]) -> str:
     parts = ["# Results", "", f"Written by `make bench`: karalign {by['karalign']}, model {by['model']} (sha256 "]
     parts[-1] += f"`{by['sha256'][:16]}`), Python {by['python']}, PyTorch {by['torch']}, {by['machine']}."
     rows = [row for goal in GOALS if (row := goal.row(results))]
-    parts += ["", "## Goals", "", _table(("figure", "goal", "measured", "met"), rows)]
+    parts += ["", "## Goals", "", table(("figure", "goal", "measured", "met"), rows)]
     if "accuracy" in results:
         parts += ["", "## How to read the tables", "", EXPLANATION, "", accuracy_section(results["accuracy"])]
     if "speed" in results:
@@ -130,7 +130,7 @@ def speed_section(speed: Mapping[str, Any]) -> str:
         for row in speed["rows"]
     ]  # fmt: skip
     text = f"Medians of whole runs from the shell, imports and model included. The song: {speed['song']}."
-    return "\n".join(["## Speed", "", text, "", _table(head, rows)])
+    return "\n".join(["## Speed", "", text, "", table(head, rows)])
 
 
 def pack_line(figures: Mapping[str, Any]) -> str:
@@ -154,7 +154,7 @@ def _summary(found: Iterable[Mapping[str, Any]]) -> str:
             _n(means["pco_300"], 3), _n(means["pco_100"], 3), _n(means["median"], 3), _n(means["aae"], 3),
             _ms(pooled["onset"]["bias"]), _n(means["perceptual"], 3), _n(figures["work"] / figures["seconds"], 3),
         ))  # fmt: skip
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _edges(found: Sequence[Mapping[str, Any]]) -> str:
@@ -167,7 +167,7 @@ def _edges(found: Sequence[Mapping[str, Any]]) -> str:
                 shares = (_percent(errors[f"within_{ms}ms"]) for ms in SHARES)
                 middle = (_n(errors["mean"], 3), _n(errors["median"], 3), _ms(errors["bias"]))
                 rows.append((name + what, figures["by"], *shares, *middle))
-    return _table(head, rows)
+    return table(head, rows)
 
 
 def _items(figures: Mapping[str, Any]) -> list[str]:
@@ -182,7 +182,7 @@ def _items(figures: Mapping[str, Any]) -> list[str]:
     ]
     problems = [f"* {item['id']}: {item['problem']}" for item in items if item["problem"]]
     title = [] if few else [f"The {len(shown)} recordings with the lowest PCO@0.1 of {len(items)}:", ""]
-    return [*title, _table(head, rows), *(["", *problems] if problems else [])]
+    return [*title, table(head, rows), *(["", *problems] if problems else [])]
 
 
 def _name(item: Mapping[str, Any]) -> str:
@@ -196,7 +196,8 @@ def _start(onset: Mapping[str, Any]) -> tuple[str, ...]:
     )  # fmt: skip
 
 
-def _table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+def table(head: Sequence[str], rows: Iterable[Sequence[Any]]) -> str:
+    """In Markdown; numbers stand on the right of all columns but the first."""
     marks = ["---" if at < 1 else "---:" for at in range(len(head))]
     return "\n".join(f"| {' | '.join(map(str, row))} |" for row in (head, marks, *rows))
 

@@ -193,7 +193,7 @@ def table(rows: Sequence[Mapping[str, Any]]) -> str:
         (row["change"], row["lines"], *(f"{100 * row['right'][name] / row['lines']:.1f} %" for name in names))
         for row in rows
     ]
-    return report._table(("change", "lines", *names), cells)
+    return report.table(("change", "lines", *names), cells)
 
 
 def main() -> None:

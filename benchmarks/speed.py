@@ -1,6 +1,6 @@
 """Time and memory of `karalign align` on a song of four minutes, from the shell, everything included.
 
-    python benchmarks/speed.py [--runs 5]
+    python -m benchmarks.speed [--runs 5]
 
 Prints a section of docs/results.md and puts it there. "First run" is with an empty cache of compiled code, as on the
 day of installation.
@@ -21,10 +21,10 @@ from dataclasses import dataclass
 from pathlib import Path
 
 import numpy as np
-import packs
-import report
 import soundfile
 from numpy.typing import NDArray
+
+from benchmarks import packs, report
 
 SECONDS = 240
 SONG = "Joshua_Morin"  # the one of the packs that is under a free licence

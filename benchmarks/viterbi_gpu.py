@@ -1,6 +1,6 @@
 """Many songs aligned at once on a GPU, beside torchaudio's operator song by song; prints Markdown tables.
 
-    PYTHONPATH=. python benchmarks/viterbi_gpu.py [--songs 1 8 64] [--repeats 3] [--sweep] [--out FILE.json]
+    python -m benchmarks.viterbi_gpu [--songs 1 8 64] [--repeats 3] [--sweep] [--out FILE.json]
 
 Songs of 200 to 240 s at 100 frames a second, 40 symbols, about 400 words in lines of seven, of which some have two
 pronunciations; their path is planted in noise. "CTC" is the problem that torchaudio solves, on the same targets;
