@@ -33,6 +33,7 @@ from aligner_core import viterbi as engine
 from aligner_core import viterbi_torch
 from aligner_core.graph import Graph, GraphBuilder
 from aligner_core.viterbi_torch import Shape, quantize
+from benchmarks import engine_page, report
 
 SYMBOLS, LINE, MIN_FRAMES = 40, 7, 3
 SKIPS, SKIP = 12, -20_000  # lines that may be left out, and what each costs
@@ -213,15 +214,17 @@ def sweep(
     return rows
 
 
-def show(rows: Sequence[dict[str, float]]) -> None:
-    """Print the table."""
-    print("| songs | torchaudio | quantize | graph | graphs | layout | batch | speed-up |\n" + "|---" * 8 + "|")
-    for row in rows:
+def table(figures: dict[str, Any]) -> str:
+    """The figures in Markdown."""
+    out = []
+    for row in figures["rows"]:
         for kind in MAKERS:
-            steps = " | ".join(f"{row[f'{kind} {step}']:.3f} s" for step in ("graphs", "layout", "batch"))
-            gain = f"{row[f'{kind} speed-up']:.1f} ({row[f'{kind} speed-up with graphs']:.1f})"
-            head = f"{row['songs']:.0f} | {row['torchaudio']:.3f} s | {row['quantize']:.4f} s"
-            print(f"| {head} | {kind} | {steps} | {gain} |", flush=True)
+            steps = [f"{row[f'{kind} {step}']:.3f} s" for step in ("graphs", "batch")]
+            gains = [f"{row[f'{kind} {gain}']:.1f}" for gain in ("speed-up", "speed-up with graphs")]
+            out.append((f"{row['songs']:.0f}", kind, f"{row['torchaudio']:.2f} s", *steps, *gains))
+    head = ("songs", "graph", "torchaudio, song by song", "graphs", "batch", "speed-up", "with graphs")
+    facts = figures["facts"]
+    return f"{report.table(head, out)}\n\nOn one {facts['device']}, torch {facts['torch']}."
 
 
 def main() -> None:
@@ -235,7 +238,11 @@ def main() -> None:
     parser.add_argument("--sweep", action="store_true", help="other shapes of the work as well, for most songs")
     parser.add_argument("--device", default="cuda:0", help="cpu works with TRITON_INTERPRET=1 and tiny sizes")
     parser.add_argument("--out", type=Path, help="write all figures there as JSON")
+    parser.add_argument("--page", type=Path, help="put the table of such a JSON into docs/engine.md, measure nothing")
     options = parser.parse_args()
+    if options.page:
+        engine_page.put("gpu", table(engine_page.read(options.page)))
+        return
     generator = np.random.default_rng(0)
     low, high = (round(100 * limit) for limit in options.seconds)
     songs = [
@@ -256,7 +263,7 @@ def main() -> None:
         measure(log_probs[:n], songs[:n], {kind: graphs[:n] for kind, graphs in kinds.items()}, options)
         for n in options.songs
     ]
-    show(rows)
+    print(table({"facts": facts, "rows": rows}), flush=True)
     shapes = sweep(log_probs, songs, kinds, options) if options.sweep else []
     if options.out:
         options.out.write_text(json.dumps({"facts": facts, "rows": rows, "shapes": shapes}, indent=1) + "\n")
