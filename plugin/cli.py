@@ -71,7 +71,8 @@ def cli() -> None:
     karalign convert song.json song.srt --level word
     karalign score right.lrc song.lrc
 
-    Exit codes: 0 done; 1 bad input; 2 wrong usage; 3 done, but some lines are below --min-confidence.
+    Exit codes: 0 done; 1 bad input; 2 wrong usage; 3 done, but lines are below
+    --min-confidence or were not found; 130 interrupted.
     """
 
 
