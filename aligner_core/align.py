@@ -14,14 +14,14 @@ from torch import Tensor
 from . import acoustic, audio
 from .acoustic import AcousticModel
 from .anchors import WHOLE, Anchor, Chosen, Part, checked, choose
-from .confidence import FEW, FITS, fit
+from .confidence import require_fit
 from .costs import Decoding, Freedom
 from .errors import AlignmentError
 from .evidence import columns, voice_probability, weighed
 from .lattice import Readings, require_sound
 from .parts import Heard, in_pieces, kept_words, known_lines, known_seconds, left_alone, of_lines, trusted_beside
 from .retime import retimed
-from .search import Lines, Search, Sung
+from .search import Lines, Search
 from .text import mark
 from .timeline import Alignment
 from .tree import HEARD, token
@@ -141,8 +141,8 @@ class Aligner:
         heard = self._heard(log_probs, marked, chosen)
         found = in_pieces(heard, fixed, chosen)
         sung = trusted_beside(heard, [one for one in found if one.line in chosen.lines], fixed)
-        if part == WHOLE and not fixed:
-            self._require_fit(heard, sung)
+        if not fixed and chosen.lines == choose(WHOLE, marked, seconds).lines:
+            require_fit(heard.search, heard.voice, sung)
         known = known_seconds(heard, fixed)
         sung = heard.exact(sung, [*known, heard.at(chosen.start), heard.at(chosen.end)])
         kept = kept_words(heard, fixed, marked)
@@ -164,12 +164,6 @@ class Aligner:
         whole = choose(WHOLE, marked, len(log_probs) * self.model.frame_seconds)
         heard = self._heard(log_probs, marked, whole)
         return retimed(heard, marked, trust)
-
-    def _require_fit(self, heard: Heard, sung: Sequence[Sung]) -> None:
-        lines = sum(any(line) for line in heard.search.lines)
-        if not self.exact and lines >= FEW and fit(heard.search, heard.voice, sung) < FITS:
-            what = f"the text does not belong to the sound: of {lines} lines {len(sung)} may be heard, and those badly"
-            raise AlignmentError(what, hint="the text of this recording, or exact alignment")
 
     def _heard(self, log_probs: Tensor, marked: Alignment, chosen: Chosen) -> Heard:
         """What is needed to look for the chosen lines where they are looked for.

@@ -19,6 +19,7 @@ import numpy as np
 from numpy.typing import NDArray
 
 from .costs import CONFIDENCE
+from .errors import AlignmentError
 from .evidence import Scores, lead, share
 from .lattice import Visit, lattice
 from .search import Search, Sung, Trust
@@ -29,7 +30,7 @@ AROUND = 300  # frames before and after these lines that they may move into
 SHAKES = 12
 NOISE, LASTS = 2.5, 8  # nats, standard deviation; frames
 AGAIN = 0.3  # trust that a line sung again must have
-FITS = 0.6  # songs with the text of another come to 0.56 at most, half a minute of one with all its text to 0.66
+FITS = 0.28  # songs with the text of another come to 0.23 at most, songs with their own to 0.39 or more
 FEW = 5  # lines too few to tell whether they belong to a sound
 NEAR = 30  # frames: a word that moves no farther stays
 WORST = -5.0  # nats a frame; a sound that fits worse is not worse
@@ -60,19 +61,24 @@ def believed(sung: Sequence[Sung]) -> list[Sung]:
     return [one for one in sung if _line_trust(one) >= min(best[one.line], AGAIN)]
 
 
-def fit(search: Search, voice: Voice, sung: Sequence[Sung]) -> float:
-    """How well sound and text belong together, 0..2; below `FITS` they don't.
+def require_fit(search: Search, voice: Voice, sung: Sequence[Sung]) -> None:
+    """Refuse a text that does not belong to the sound; with few lines nobody can tell.
 
-    It is the mean trust of the lines that were found, plus the share of the lines or the share of the voice that they
-    make up, each line counted by its trust: one is large for a part of a text, the other for a part of a sound.
+    What counts is the share of the lines that were found, or the share of the voice that they make up, each line by its
+    trust: one is large for a part of a sound, the other for a part of a text.
+
+    Raises:
+        AlignmentError: both are small.
     """
-    if not sung:
-        return 0.0
-    trust = np.array([_line_trust(one) for one in sung])
-    heard = np.array([sum(voice[v.start : v.end].sum() for v in one.visits) for one in sung])
     lines = sum(any(line) for line in search.lines)
-    share_of_voice = float((trust * heard).sum()) / max(float(voice.sum()), 1e-6)
-    return float(trust.mean()) + max(float(trust.sum()) / lines, share_of_voice)
+    if search.freedom is None or lines < FEW:
+        return
+    trust = [_line_trust(one) for one in sung]
+    heard = [float(sum(voice[v.start : v.end].sum() for v in one.visits)) for one in sung]
+    of_voice = sum(t * h for t, h in zip(trust, heard, strict=True)) / max(float(voice.sum()), 1e-6)
+    if max(sum(trust) / lines, of_voice) < FITS:
+        what = f"the text does not belong to the sound: of {lines} lines {len(sung)} may be heard, and those badly"
+        raise AlignmentError(what, hint="the text of this recording, or exact alignment (--exact)")
 
 
 def _line_trust(sung: Sung) -> float:

@@ -1,4 +1,4 @@
-"""Every constant that weighs sound against text. The unit is the nat; a frame is 10 ms.
+"""The constants that weigh sound against text. The unit is the nat; a frame is 10 ms.
 
 How they were found is told in docs/engine.md.
 """

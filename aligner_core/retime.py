@@ -13,17 +13,17 @@ from dataclasses import dataclass, replace
 
 import numpy as np
 
-from .confidence import trusted
+from .confidence import require_fit, trusted
 from .errors import AlignmentError
 from .parts import Heard, Piece, found_in
 from .search import Sung
 from .timeline import Alignment, Line, Word, enclosing
 from .timemap import Points, Straight, fit
+from .tree import HEARD
 
 AGREE = 0.3  # seconds between the sound and the map that nobody would call a difference
 AROUND = 4.0  # seconds before and after its place on the map in which a line is looked for again
 ROOM = 0.3  # seconds that a line may overlap its neighbours, as subtitles with reading time do
-AUDIBLE = 0.2  # mean probability of a voice below which nothing was said, as in `tree`
 
 
 @dataclass(frozen=True)
@@ -69,7 +69,9 @@ def retimed(heard: Heard, text: Alignment, trust: float) -> Alignment:
         raise AlignmentError("no line has a time that could be made right", hint="a file with times")
     if not 0 <= trust <= 1:
         raise AlignmentError(f"trust {trust} is not within 0..1")
-    found = _occurrences(heard, text, [heard.search(heard.scores)])
+    sung = trusted(heard.search, heard.scores, heard.voice, heard.search(heard.scores))
+    require_fit(heard.search, heard.voice, sung)
+    found = _occurrences(heard, text, [sung])
     old = _mapped(_Old(index, tuple(text.lines[at] for at in index)), found)
     chosen = _Choice(heard, text, old, found, trust).lines()
     return replace(text, lines=_with_ends(text, chosen, old))
@@ -79,9 +81,9 @@ def _occurrences(heard: Heard, text: Alignment, groups: Iterable[Sequence[Sung]]
     """For each line of the text where it was heard.
 
     Args:
-        groups: of lines in order of time.
+        groups: of lines with their trust, in order of time.
     """
-    sung = [one for group in groups for one in trusted(heard.search, heard.scores, heard.voice, group)]
+    sung = [one for group in groups for one in group]
     out: list[list[Line]] = [[] for _ in text.lines]
     for line in heard.tree().timed(text, heard.exact(sung)).lines:
         if line.timed and line.kind == "lyrics" and line.number is not None:
@@ -116,7 +118,9 @@ class _Choice:
 
     def lines(self) -> dict[int, Line]:
         """The lines that have a time, by their index in the text."""
-        again = _occurrences(self.heard, self.text, self._again())
+        heard = self.heard
+        more = (trusted(heard.search, heard.scores, heard.voice, group) for group in self._again())
+        again = _occurrences(heard, self.text, more)
         pairs = ((at, self._line(at, [*self.found[at], *again[at]])) for at in range(len(self.text.lines)))
         return {at: line for at, line in pairs if line is not None}
 
@@ -177,7 +181,7 @@ class _Choice:
 
     def _audible(self, start: float, end: float) -> bool:
         span = self.heard.voice[self.heard.at(start) : max(self.heard.at(end), self.heard.at(start) + 1)]
-        return len(span) > 0 and (self.trust == 1 or float(span.mean()) >= AUDIBLE)
+        return len(span) > 0 and (self.trust == 1 or float(span.mean()) >= HEARD)
 
     def _again(self) -> Iterator[list[Sung]]:
         """What is heard around their places on the map of lines that were not heard well where they fit."""

@@ -29,7 +29,6 @@ if TYPE_CHECKING:
 UNITS_PER_NAT = 1024  # 2^-10 nat: the quantum is far below what a network's log-probabilities are worth
 LIMIT = 2**20  # units, 1024 nats a frame: 10 hours at 100 frames/s sum to 2^42, and float32 holds it exactly
 UNREACHABLE = -(2**62)  # a score no sum of possible ones comes near
-POSSIBLE = -(2**61)  # what lies below began with UNREACHABLE
 
 
 @dataclass(frozen=True, slots=True, eq=False)

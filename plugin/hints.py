@@ -79,6 +79,8 @@ class Hints:
         fixed = _read(self.anchors) if self.anchors else []
         said = {(anchor.line, anchor.word) for anchor in fixed}  # by the file: it goes before the times of the text
         kept = kept_times(mark(text)) if self.keep_times else []
+        if self.keep_times and not kept:
+            raise LyricsError("no line has a time that could be kept", hint="a file with times")
         return [*fixed, *(anchor for anchor in kept if (anchor.line, anchor.word) not in said)]
 
     def aligned(self, aligner: Aligner, heard: Tensor, text: Alignment) -> Alignment:

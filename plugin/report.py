@@ -81,8 +81,8 @@ class Report:
     @property
     def again(self) -> tuple[Doubt, ...]:
         """Where lines were sung more often than they are written: each time but the one in their place."""
-        numbers = [number for number, _ in self.lines]
-        return tuple(_named(number, line) for at, (number, line) in enumerate(self.lines) if number in numbers[:at])
+        in_place = {id(line) for line in self.alignment.as_written().lines}
+        return tuple(_named(number, line) for number, line in self.lines if id(line) not in in_place)
 
     def _doubtful(self, line: Line) -> bool:
         if line.kind != "lyrics":

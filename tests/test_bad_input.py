@@ -119,7 +119,6 @@ def test_a_text_longer_than_the_audio_can_hold(
     soundfile.write(song, noise(0.5), RATE)
     lyrics.write_text("and many many more words than half a second holds\n" * 20)
     assert f"{song}: the text needs" in refuse("align", song, lyrics, "--exact", "--model", model, "-o", out)
-    assert f"{song}: the text does not belong" in refuse("align", song, lyrics, "--model", model, "-o", out)
 
 
 @pytest.mark.parametrize(("seconds", "level"), [(600, 0.0), (20, 1e-5)])
@@ -345,6 +344,6 @@ def test_names_that_trip_programs_work(
 @pytest.mark.skipif(sys.platform == "win32", reason="needs a shell that closes descriptors")
 def test_a_closed_standard_error_does_no_harm(song: Path, lyrics: Path, out: Path, model: Path) -> None:
     run = [sys.executable, "-c", "from plugin.cli import main; main()"]
-    run += ["align", str(song), str(lyrics), "--model", str(model), "-o", str(out)]
+    run += ["align", str(song), str(lyrics), "--exact", "--model", str(model), "-o", str(out)]
     assert subprocess.run(["sh", "-c", '"$@" 2>&-', "sh", *run], check=False).returncode == 0
     assert len(load(out).words) == 6
