@@ -5,11 +5,12 @@ from __future__ import annotations
 import argparse
 import json
 from pathlib import Path
+from typing import NamedTuple
 
 import matplotlib as mpl
 
 mpl.use("Agg")
-STARTS = {
+VOICES = {
     "real": "real speech",
     "spoken": "rendered speech",
     "sung": "rendered singing",
@@ -17,21 +18,41 @@ STARTS = {
 }
 
 
+class Panel(NamedTuple):
+    """A measure on held-out voices, drawn as a percentage."""
+
+    key: str
+    title: str
+    limits: tuple[float, float | None]
+
+
+FRAMES = (
+    Panel("within_50", "word starts within 50 ms, %, held out", (70, 100)),
+    Panel("blank", "frames with a phone called silence or music, %", (0, None)),
+)
+EDGES = (
+    Panel("refined/within_25", "word starts within 25 ms, %, held out", (70, 100)),
+    Panel("refined_end/within_25", "word ends within 25 ms, %, held out", (70, 100)),
+)
+
+
 def draw(history: list[dict[str, float]], out: Path) -> None:
-    """Loss, word starts within 50 ms and blank share against steps."""
+    """Loss and measures against steps: of edges if the run learnt them, else of frames."""
     from matplotlib import pyplot
 
-    rows = [row for row in history if "loss" in row]
-    steps = [row["step"] for row in rows]
-    figure, (loss, starts, blank) = pyplot.subplots(1, 3, figsize=(14, 4))
-    loss.plot(steps, [row["loss"] for row in rows], "o-")
-    loss.set(title="training loss (label smoothing included)", xlabel="step", ylim=(0, None))
-    for key, name in STARTS.items():
-        starts.plot(steps, [100 * row[f"{key}/within_50"] for row in rows], "o-", label=name)
-        blank.plot(steps, [100 * row[f"{key}/blank"] for row in rows], "o-", label=name)
-    starts.set(title="word starts within 50 ms, %, held out", xlabel="step", ylim=(70, 100))
-    blank.set(title="frames with a phone called silence or music, %", xlabel="step", ylim=(0, None))
-    starts.legend()
+    losses = [row for row in history if "loss" in row]
+    measured = [row for row in history if "real/within_50" in row]
+    edges = EDGES[0].key in {key.removeprefix("real/") for row in measured for key in row}
+    figure, (loss, *axes) = pyplot.subplots(1, 3, figsize=(14, 4))
+    loss.plot([row["step"] for row in losses], [row["loss"] for row in losses], "-" if edges else "o-")
+    title = "training loss, nats a frame" if edges else "training loss (label smoothing included)"
+    loss.set(title=title, xlabel="step", ylim=(0, None))
+    for panel, axis in zip(EDGES if edges else FRAMES, axes, strict=True):
+        for key, name in VOICES.items():
+            shares = [100 * row[f"{key}/{panel.key}"] for row in measured]
+            axis.plot([row["step"] for row in measured], shares, "o-", label=name)
+        axis.set(title=panel.title, xlabel="step", ylim=panel.limits, xlim=(0, None))
+    axes[0].legend()
     figure.tight_layout()
     figure.savefig(out, dpi=70)
 
