@@ -11,6 +11,7 @@ from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
 
+import hypothesis
 import pytest
 
 from aligner_core.anchors import Anchor, Part
@@ -20,6 +21,9 @@ if TYPE_CHECKING:
     import torch
 
     from aligner_core.acoustic import AcousticModel
+
+hypothesis.settings.register_profile("karalign", deadline=None)  # a machine may be busy
+hypothesis.settings.load_profile("karalign")
 
 ROOT = Path(__file__).resolve().parent.parent
 SONG_SECONDS = 12.0
