@@ -3,7 +3,7 @@
     python -m benchmarks.confidence measure [--only PACK] [--out FILE]
     python -m benchmarks.confidence fit --voices PACK.zip --music MUSIC.zip
 
-`measure` writes docs/confidence.json and docs/confidence.png; with --only or --out the picture stays as it is. `fit`
+`measure` writes docs/confidence.json, docs/confidence.png and a table of docs/engine.md; with --only or --out the picture stays as it is. `fit`
 prints `CONFIDENCE` of aligner_core/costs.py, from sound that the network has not seen: rendered voices (ids that begin
 with m are sung, with s spoken) and recordings held out of training, with music and without.
 """
@@ -179,6 +179,7 @@ def measure(options: argparse.Namespace, aligner: Aligner, ear: Ear, by: Mapping
         engine_page.write(options.out or JSON, {"by": by, "packs": found})
     if not options.out and not options.only:
         draw(found["all"], PICTURE)
+        engine_page.put("confidence", table(found))
 
 
 def chained(
