@@ -3,7 +3,8 @@
     python -m benchmarks.confidence measure [--only PACK] [--out FILE]
     python -m benchmarks.confidence fit --voices PACK.zip --music MUSIC.zip
 
-`measure` writes docs/confidence.json, docs/confidence.png and a table of docs/engine.md; with --only or --out the picture stays as it is. `fit`
+`measure` writes docs/confidence.json and .png and a table of docs/engine.md; with --only or --out all but the JSON stays
+as it is. `fit`
 prints `CONFIDENCE` of aligner_core/costs.py, from sound that the network has not seen: rendered voices (ids that begin
 with m are sung, with s spoken) and recordings held out of training, with music and without.
 """
