@@ -3,10 +3,9 @@
     python -m benchmarks.confidence measure [--only PACK] [--out FILE]
     python -m benchmarks.confidence fit --voices PACK.zip --music MUSIC.zip
 
-`measure` writes docs/confidence.json and .png and a table of docs/engine.md; with --only or --out all but the JSON stays
-as it is. `fit`
-prints `CONFIDENCE` of aligner_core/costs.py, from sound that the network has not seen: rendered voices (ids that begin
-with m are sung, with s spoken) and recordings held out of training, with music and without.
+`measure` writes docs/confidence.json and .png and a table of docs/engine.md; with --only or --out all but the JSON stay
+as they are. `fit` prints `CONFIDENCE` of aligner_core/costs.py, from sound that the network has not seen: rendered
+voices (ids that begin with m are sung, with s spoken) and recordings held out of training, with music and without.
 """
 
 from __future__ import annotations
