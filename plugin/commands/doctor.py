@@ -133,7 +133,7 @@ def _folders() -> Iterator[Check]:
 def _folder(name: str, candidates: Sequence[Path], hint: str, *, essential: bool = True) -> Check:
     for folder in candidates:
         made = next(path for path in (folder, *folder.absolute().parents) if path.exists())
-        if os.access(made, os.W_OK):
+        if made.is_dir() and os.access(made, os.W_OK):
             return Check(name, True, str(folder), essential=essential)
     return Check(name, False, f"cannot write to {' or '.join(map(str, candidates))}", hint, essential)
 
