@@ -30,6 +30,7 @@ SECONDS = 240
 SONG = "Joshua_Morin"  # the one of the packs that is under a free licence
 EXAMPLE = Path(__file__).resolve().parents[1] / "examples" / "amazing-grace"
 COMMAND = (sys.executable, "-c", "from plugin.cli import main; main()")
+BARE = (sys.executable, "-c", "import torch, numba")  # what a run starts with
 
 
 @dataclass(frozen=True)
@@ -49,12 +50,17 @@ def main() -> None:
         name = four_minutes(place, packs.data_root(options.data))
         align = ["align", "song.wav", "song.txt", "-o", "song.lrc", "--quiet"]
         align += ["--model", str(options.model.resolve())] if options.model else []
-        cold = [measured(align, place, {"NUMBA_CACHE_DIR": str(place / f"cache{k}")}) for k in range(options.cold)]
-        warm = [measured(align, place, {}) for _ in range(options.runs + 1)][1:]
+        anew, kept = [*align, "--no-cache"], {"KARALIGN_CACHE": str(place / "heard")}
+        cold = [measured(anew, place, {"NUMBA_CACHE_DIR": str(place / f"cache{k}")}) for k in range(options.cold)]
+        warm = [measured(anew, place, {}) for _ in range(options.runs + 1)][1:]
+        again = [measured(align, place, kept) for _ in range(options.runs + 1)][1:]
         shown = [measured(["--help"], place, {}) for _ in range(options.runs + 1)][1:]
+        bare = [measured([], place, {}, BARE) for _ in range(options.runs + 1)][1:]
     rows = [
         _row("karalign align, first run", cold),
-        _row("karalign align", warm),
+        _row("karalign align --no-cache", warm),
+        _row("karalign align, the sound heard before", again),
+        _row("python, PyTorch and numba alone", bare),
         # what a process starts from counts into its peak: too much beside so small a command
         {**_row("karalign --help", shown), "memory": None},
     ]
@@ -80,15 +86,17 @@ def four_minutes(folder: Path, root: Path) -> str:
     return f"{name}, {SECONDS} s, {sum(len(row.split()) for row in rows)} words"
 
 
-def measured(arguments: Sequence[str], folder: Path, environment: Mapping[str, str]) -> Run:
-    """Run karalign in the folder.
+def measured(
+    arguments: Sequence[str], folder: Path, environment: Mapping[str, str], command: Sequence[str] = COMMAND
+) -> Run:
+    """Run karalign, or another command, in the folder.
 
     Raises:
         subprocess.CalledProcessError: it failed.
     """
     begin = time.perf_counter()
     with subprocess.Popen(
-        [*COMMAND, *arguments], cwd=folder, env={**os.environ, **environment}, stdout=subprocess.DEVNULL
+        [*command, *arguments], cwd=folder, env={**os.environ, **environment}, stdout=subprocess.DEVNULL
     ) as process:
         _, status, usage = os.wait4(process.pid, 0)
         wall = time.perf_counter() - begin
