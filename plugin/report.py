@@ -9,7 +9,7 @@ from typing import Any
 from aligner_core.timeline import Alignment, Line, Word
 
 VERSION = 1  # of the JSON report
-DOUBTFUL = 0.15  # score below which a line is named when the user gave no threshold: one line in twenty of real songs
+DOUBTFUL = 0.3  # score below which a line is named when the user gave no threshold: one line in fourteen of real songs
 
 
 @dataclass(frozen=True)
