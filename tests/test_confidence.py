@@ -166,7 +166,7 @@ def test_the_calibration_error_is_how_far_scores_are_from_the_share_that_is_righ
 @given(st.integers(0, 1000))
 def test_the_fit_finds_the_weights_that_things_were_made_with(seed: int) -> None:
     generator = np.random.default_rng(seed)
-    table = generator.normal(size=(20_000, 3)) * (1.0, 0.2, 5.0) + (0.0, 0.5, -1.0)
+    table = generator.normal(size=(100_000, 3)) * (1.0, 0.2, 5.0) + (0.0, 0.5, -1.0)
     made = np.array([0.5, 1.2, -2.0, 0.3])
     right = generator.random(len(table)) < 1 / (1 + np.exp(-made[0] - table @ made[1:]))
     assert np.abs(logistic(table, right)[1:] - made[1:]).max() < 0.35
