@@ -126,8 +126,10 @@ def _trust(sung: Sung, moved: dict[int, list[int]], scores: Scores, voice: Voice
 
 
 def _words(sung: Sung) -> Iterator[tuple[int, list[Visit]]]:
-    for token in dict.fromkeys(visit.token for visit in sung.visits):
-        yield token, [visit for visit in sung.visits if visit.token == token]
+    words: dict[int, list[Visit]] = {}
+    for visit in sung.visits:
+        words.setdefault(visit.token, []).append(visit)
+    yield from words.items()
 
 
 def word_features(visits: Sequence[Visit], moved: Sequence[int], scores: Scores, voice: Voice) -> Features:

@@ -45,7 +45,7 @@ class Heard:
         return min(max(round(seconds / self.frame), 0), len(self.scores))
 
     def tree(self, known: Mapping[int, tuple[float, float]] = NOWHERE) -> Tree:
-        """What makes lines of what was found; when the search is over, as that may doubt the scores."""
+        """What makes lines of what was found."""
         return Tree(self.scores, self.voice, self.frame, known)
 
     def exact(self, sung: Sequence[Sung], fixed: Sequence[int] = ()) -> list[Sung]:

@@ -8,8 +8,9 @@ from __future__ import annotations
 
 import math
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterable, Iterator, Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
+from itertools import chain
 
 import numpy as np
 
@@ -71,19 +72,18 @@ def retimed(heard: Heard, text: Alignment, trust: float) -> Alignment:
         raise AlignmentError(f"trust {trust} is not within 0..1")
     sung = trusted(heard.search, heard.scores, heard.voice, heard.search(heard.scores))
     require_fit(heard.search, heard.voice, sung)
-    found = _occurrences(heard, text, [sung])
+    found = _occurrences(heard, text, sung)
     old = _mapped(_Old(index, tuple(text.lines[at] for at in index)), found)
     chosen = _Choice(heard, text, old, found, trust).lines()
     return replace(text, lines=_with_ends(text, chosen, old))
 
 
-def _occurrences(heard: Heard, text: Alignment, groups: Iterable[Sequence[Sung]]) -> list[list[Line]]:
+def _occurrences(heard: Heard, text: Alignment, sung: Sequence[Sung]) -> list[list[Line]]:
     """For each line of the text where it was heard.
 
     Args:
-        groups: of lines with their trust, in order of time.
+        sung: with their trust.
     """
-    sung = [one for group in groups for one in group]
     out: list[list[Line]] = [[] for _ in text.lines]
     for line in heard.tree().timed(text, heard.exact(sung)).lines:
         if line.timed and line.kind == "lyrics" and line.number is not None:
@@ -119,8 +119,8 @@ class _Choice:
     def lines(self) -> dict[int, Line]:
         """The lines that have a time, by their index in the text."""
         heard = self.heard
-        more = (trusted(heard.search, heard.scores, heard.voice, group) for group in self._again())
-        again = _occurrences(heard, self.text, more)
+        groups = (trusted(heard.search, heard.scores, heard.voice, group) for group in self._again())
+        again = _occurrences(heard, self.text, list(chain.from_iterable(groups)))
         pairs = ((at, self._line(at, [*self.found[at], *again[at]])) for at in range(len(self.text.lines)))
         return {at: line for at, line in pairs if line is not None}
 

@@ -3,24 +3,21 @@
 from __future__ import annotations
 
 import itertools
-from collections.abc import Sequence
 from dataclasses import replace
 
 import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
+from singing import by_line, hears, sung
 
 from aligner_core import Aligner, Alignment, AlignmentError, Line, Word
 from aligner_core.acoustic import Deferred
 from aligner_core.acoustic.cnn import SYMBOLS
 from aligner_core.anchors import Anchor, Part, clock, kept_times
-from aligner_core.phones import base, pronounce
 from aligner_core.text import mark
-from aligner_core.timeline import enclosing, untimed_line
+from aligner_core.timeline import untimed_line
 
-PHONE, BREAK = 8, 60  # frames
 LINES = (
     "amazing grace how sweet",
     "the sound that saved",
@@ -30,27 +27,6 @@ LINES = (
     "tomorrow brings another song",
 )
 TEXT = "\n".join(LINES)
-
-
-def hears(frames: Sequence[int], sure: float = 0.9) -> Tensor:
-    """Log-probabilities in which these symbols are likely."""
-    table = torch.full((len(frames), len(SYMBOLS)), (1 - sure) / (len(SYMBOLS) - 1))
-    table[torch.arange(len(frames)), torch.tensor(frames)] = sure
-    return table.log()
-
-
-def sung(lines: Sequence[str], lead: int = 50) -> tuple[Tensor, Alignment]:
-    """What is heard of these lines with breaks between them, and their times."""
-    frames, out = [0] * lead, []
-    for line in lines:
-        words = []
-        for word in line.split():
-            begin = len(frames)
-            frames += [SYMBOLS.index(base(phone)) for phone in pronounce(word)[0] for _ in range(PHONE)]
-            words.append(Word(word, begin / 100, len(frames) / 100))
-        out.append(Line(line, *enclosing(words), words=tuple(words)))
-        frames += [0] * BREAK
-    return hears(frames), Alignment(tuple(out))
 
 
 def aligner(exact: bool = False) -> Aligner:
@@ -67,12 +43,8 @@ def near(found: Alignment, right: Alignment) -> bool:
     return all(a is not None and b is not None and abs(a - b) <= 0.021 for a, b in pairs)
 
 
-def by_line(lyrics: Alignment) -> Alignment:
-    """Without the times of words."""
-    return Alignment(tuple(replace(x, words=tuple(Word(w.text) for w in x.words)) for x in lyrics.lines))
-
-
-HEARD, RIGHT = sung(LINES)
+FRAMES, RIGHT = sung(LINES)
+HEARD = hears(FRAMES)
 UNTIMED = Alignment.from_text(TEXT)
 
 
@@ -252,7 +224,8 @@ def test_lines_whose_times_lie_within_the_part_of_the_sound_are_timed_anew() -> 
 
 
 def test_lines_and_seconds_together_are_both_obeyed() -> None:
-    heard, right = sung((LINES[0], LINES[1], LINES[0]))
+    frames, right = sung((LINES[0], LINES[1], LINES[0]))
+    heard = hears(frames)
     begin = (right.lines[2].start or 0) - 0.3
     found = aligner().align_heard(heard, Alignment.from_text("\n".join(LINES[:2])), part=Part((1, 1), start=begin))
     assert found.lines[0].start == pytest.approx(right.lines[2].start, abs=0.02)

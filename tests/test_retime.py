@@ -10,16 +10,14 @@ import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
-from torch import Tensor
+from singing import BREAK, by_line, hears, sung
 
 from aligner_core import Aligner, Alignment, AlignmentError, Line, Word
 from aligner_core.acoustic import Deferred
 from aligner_core.acoustic.cnn import SYMBOLS
-from aligner_core.phones import base, pronounce
-from aligner_core.timeline import enclosing, untimed_line
+from aligner_core.timeline import untimed_line
 from aligner_core.timemap import CAP, RATES, Points, fit
 
-PHONE, BREAK, LEAD = 8, 60, 50  # frames
 TEXT = (
     "amazing grace how sweet the sound that saved a wretch like me we walk along the river and count silver stars "
     "tomorrow brings another song from distant mountains where children gather yellow flowers under quiet windows "
@@ -30,34 +28,8 @@ WORDS = TEXT.split()
 LINES = tuple(" ".join(WORDS[at : at + 4]) for at in range(0, len(WORDS) - 3, 4))
 
 
-def hears(frames: Sequence[int], sure: float = 0.9) -> Tensor:
-    """Log-probabilities in which these symbols are likely."""
-    table = torch.full((len(frames), len(SYMBOLS)), (1 - sure) / (len(SYMBOLS) - 1))
-    table[torch.arange(len(frames)), torch.tensor(frames)] = sure
-    return table.log()
-
-
-def sung(lines: Sequence[str]) -> tuple[list[int], Alignment]:
-    """The symbols of these lines with breaks between them, and their times."""
-    frames, out = [0] * LEAD, []
-    for line in lines:
-        words = []
-        for word in line.split():
-            begin = len(frames)
-            frames += [SYMBOLS.index(base(phone)) for phone in pronounce(word)[0] for _ in range(PHONE)]
-            words.append(Word(word, begin / 100, len(frames) / 100))
-        out.append(Line(line, *enclosing(words), words=tuple(words)))
-        frames += [0] * BREAK
-    return frames, Alignment(tuple(out))
-
-
 FRAMES, RIGHT = sung(LINES)
 ALIGNER = Aligner(Deferred(SYMBOLS, 16000, 0.01))
-
-
-def by_line(timed: Alignment) -> Alignment:
-    """Without the times of words."""
-    return Alignment(tuple(replace(x, words=tuple(Word(w.text) for w in x.words)) for x in timed.lines))
 
 
 def first(lines: Sequence[Line]) -> list[float | None]:
