@@ -11,7 +11,6 @@ import argparse
 import time
 from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass
-from pathlib import Path
 from typing import Any
 
 import torch
@@ -243,15 +242,12 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = engine_page.parser(__doc__)
     parser.add_argument("--songs", action=argparse.BooleanOptionalAction, default=True, help="measure the songs")
     parser.add_argument("--speech", default="", help="minutes of speech, comma-separated: 10,30,60")
     parser.add_argument("--only", default="", help="part of the names of the damages wanted: " + ", ".join(KINDS))
     parser.add_argument("--exact", action="store_true", help="without the freedom to skip, repeat and insert")
     parser.add_argument("--quick", action="store_true", help="two songs, one damage of a kind")
-    parser.add_argument("--out", type=Path, help="write the figures there, and not the page")
-    parser.add_argument("--model", type=Path, help="checkpoint; the released one without it")
-    parser.add_argument("--data", type=Path, help="folder of the packs")
     return parser.parse_args()
 
 

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import argparse
 import json
 import re
 from collections.abc import Mapping
@@ -10,6 +11,15 @@ from typing import Any
 
 DOCS = Path(__file__).resolve().parents[1] / "docs"
 PAGE = DOCS / "engine.md"
+
+
+def parser(doc: str | None) -> argparse.ArgumentParser:
+    """The options that benchmarks of the whole engine share; the first line of their text says what they do."""
+    options = argparse.ArgumentParser(description=(doc or "").splitlines()[0])
+    options.add_argument("--out", type=Path, help="write the figures there, and not the page")
+    options.add_argument("--model", type=Path, help="checkpoint; the released one without it")
+    options.add_argument("--data", type=Path, help="folder of the packs")
+    return options
 
 
 def read(path: Path) -> dict[str, Any]:

@@ -11,7 +11,6 @@ import argparse
 import random
 from collections.abc import Callable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from pathlib import Path
 from typing import Any
 
 import numpy as np
@@ -218,13 +217,10 @@ def main() -> None:
 
 
 def _options() -> argparse.Namespace:
-    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser = engine_page.parser(__doc__)
     parser.add_argument("--minutes", type=float, default=13, help="of speech, the breaks not counted")
     parser.add_argument("--draws", type=int, default=3, help="changes of each kind")
     parser.add_argument("--only", default="", help="part of the names of the changes wanted")
-    parser.add_argument("--out", type=Path, help="write the figures there, and not the page")
-    parser.add_argument("--model", type=Path, help="checkpoint; the released one without it")
-    parser.add_argument("--data", type=Path, help="folder of the packs")
     return parser.parse_args()
 
 
