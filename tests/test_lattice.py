@@ -154,7 +154,8 @@ def free_paths(lines: list[list[Readings]], least: int, freedom: Freedom | None,
             for beyond in range(at, len(parts) + 1 if freedom else 0):
                 assert freedom is not None
                 stray = (OTHER, 1 + hops(beyond - at))
-                price = cost + nats(freedom.stray) + nats(freedom.skip) * (beyond - at)
+                leave = freedom.stray + (freedom.broken if rest[0] == PAUSE else 0.0)
+                price = cost + nats(leave) + nats(freedom.skip) * (beyond - at)
                 go_on(beyond, [*script, *pause, stray], price)
 
     def go_on(at: int, script: Script, cost: int) -> None:
