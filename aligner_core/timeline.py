@@ -13,6 +13,7 @@ from dataclasses import dataclass
 from typing import Any, Literal, Self, TypeVar
 
 from .errors import AlignmentError
+from .extra import NOTHING, Extra
 
 Kind = Literal["lyrics", "heading", "blank", "comment"]
 KINDS: tuple[Kind, ...] = ("lyrics", "heading", "blank", "comment")
@@ -69,6 +70,7 @@ class Syllable(Span):
     """A syllable; the texts of a word's syllables joined are the word's text."""
 
     phones: tuple[Phone, ...] = ()
+    extra: Extra = NOTHING
 
     @property
     def children(self) -> tuple[Span, ...]:
@@ -99,11 +101,13 @@ class Line(Span):
 
     Args:
         number: which line of the text it is, from 1, where that is known: a line that is sung again has it again.
+        extra: who sings it, what it is besides.
     """
 
     words: tuple[Word, ...] = ()
     kind: Kind = "lyrics"
     number: int | None = None
+    extra: Extra = NOTHING
 
     def __post_init__(self) -> None:
         Span.__post_init__(self)
@@ -139,10 +143,12 @@ class Alignment:
     Args:
         lines: in the order of the text.
         audio: name of the sound file it belongs to, if known.
+        extra: title, artist and the like.
     """
 
     lines: tuple[Line, ...]
     audio: str | None = None
+    extra: Extra = NOTHING
 
     @classmethod
     def from_text(cls, text: str) -> Self:
@@ -216,8 +222,9 @@ class Alignment:
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON form: {"version", "audio", "lines": [{"text", "start", "end", "score", "words": [...]}]},
-        and "kind" and "number" of a line where they are not the usual."""
-        return {"version": VERSION, "audio": self.audio, "lines": [_to_dict(line) for line in self.lines]}
+        "kind" and "number" of a line where they are not the usual, and "extra" where there is any."""
+        extra = {"extra": dict(self.extra)} if self.extra else {}
+        return {"version": VERSION, "audio": self.audio, **extra, "lines": [_to_dict(line) for line in self.lines]}
 
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Self:
@@ -229,7 +236,8 @@ class Alignment:
         try:
             if data["version"] != VERSION:
                 raise AlignmentError(f"version {data['version']} is unknown", hint=f"this release reads {VERSION}")
-            return cls(tuple(_from_dict(Line, line) for line in data["lines"]), data.get("audio"))
+            lines = tuple(_from_dict(Line, line) for line in data["lines"])
+            return cls(lines, data.get("audio"), Extra(tuple(data.get("extra", {}).items())))
         except (KeyError, TypeError, AttributeError, ValueError) as error:
             raise AlignmentError(f"not an alignment: {type(error).__name__} {error}") from error
 
@@ -287,6 +295,8 @@ def _to_dict(span: Span) -> dict[str, Any]:
         out["kind"] = span.kind
     if isinstance(span, Line) and span.number is not None:
         out["number"] = span.number
+    if isinstance(span, Line | Syllable) and span.extra:
+        out["extra"] = dict(span.extra)
     below = _level_below(span)
     if below:
         out[below[0]] = [_to_dict(child) for child in span.children]
@@ -304,4 +314,6 @@ def _from_dict(kind: type[_S], data: dict[str, Any]) -> _S:
         extra["kind"] = data["kind"]
     if kind is Line and data.get("number") is not None:
         extra["number"] = data["number"]
+    if kind in (Line, Syllable) and data.get("extra"):
+        extra["extra"] = Extra(tuple(data["extra"].items()))
     return kind(data["text"], data.get("start"), data.get("end"), data.get("score"), **extra)
