@@ -19,7 +19,11 @@ from torch import Tensor, nn
 
 from aligner_core.errors import WeightsError
 
-BACKENDS: dict[str, str] = {"cnn": "aligner_core.acoustic.cnn:CnnCtc"}
+BACKENDS: dict[str, str] = {
+    "cnn": "aligner_core.acoustic.cnn:CnnCtc",
+    "zhang2017": "aligner_core.acoustic.zhang2017:Zhang2017",
+    "blstm": "aligner_core.acoustic.blstm:Blstm",
+}
 FORMAT = 1  # of checkpoint files
 DEFAULT = "cnn.pt"
 
