@@ -15,9 +15,9 @@ from . import acoustic, audio
 from .acoustic import AcousticModel
 from .anchors import WHOLE, Anchor, Chosen, Part, checked, choose
 from .confidence import require_fit
-from .costs import Decoding, Freedom
+from .costs import SPELLED, Decoding, Freedom
 from .errors import AlignmentError
-from .evidence import columns, voice_probability, weighed
+from .evidence import columns, spells, voice_probability, weighed
 from .lattice import Readings, require_sound
 from .parts import Heard, in_pieces, kept_words, known_lines, known_seconds, left_alone, of_lines, trusted_beside
 from .retime import retimed
@@ -37,24 +37,26 @@ class Aligner:
     Args:
         model: what hears.
         exact: the whole text is said, in its order, and nothing else; otherwise sound and text may differ.
-        decoding, freedom: what is weighed how.
+        decoding, freedom: what is weighed how; without `decoding`, as it is best for what the model hears.
     """
 
     def __init__(
         self,
         model: AcousticModel,
         exact: bool = False,
-        decoding: Decoding = Decoding(),  # noqa: B008 (frozen)
+        decoding: Decoding | None = None,
         freedom: Freedom = Freedom(),  # noqa: B008 (frozen)
     ) -> None:
-        self.model, self.exact, self.decoding, self.freedom = model, exact, decoding, freedom
+        self.model, self.exact, self.freedom = model, exact, freedom
+        self.spelled = spells(model.symbols)
+        self.decoding = decoding or (SPELLED if self.spelled else Decoding())
 
     @classmethod
     def load(cls, model: str | Path | None = None, device: str = "cpu") -> Aligner:
-        """With the released model, or the checkpoint `model`.
+        """With the released model, or another: the name of one (`weights.names`), or a checkpoint.
 
         Raises:
-            WeightsError: the checkpoint is missing or damaged, or there is no such device.
+            WeightsError: as `acoustic.load`.
         """
         return cls(acoustic.load(model, device))
 
@@ -112,7 +114,7 @@ class Aligner:
         Raises:
             LyricsError, AlignmentError: as `align`.
         """
-        self._require(_sounds(mark(lyrics)), seconds)
+        self._require(self._sounds(mark(lyrics)), seconds)
 
     def _require(self, sounds: Lines, seconds: float) -> None:
         require_sound(sounds)
@@ -171,7 +173,7 @@ class Aligner:
         Raises:
             LyricsError, AlignmentError: as `align`.
         """
-        sounds = of_lines(_sounds(marked), chosen.lines | chosen.beside)
+        sounds = of_lines(self._sounds(marked), chosen.lines | chosen.beside)
         self._require(sounds, chosen.end - chosen.start)
         frame = self.model.frame_seconds
         voice = voice_probability(log_probs, self.model.symbols).numpy()
@@ -186,10 +188,9 @@ class Aligner:
         edges = log_probs[:, len(self.model.symbols) :]
         return Heard(search, scores, voice, frame, edges if edges.shape[1] else None)
 
-
-def _sounds(lyrics: Alignment) -> list[list[Readings]]:
-    """How each token of each line may sound."""
-    return [[token(word.text).readings for word in line.words] for line in lyrics.lines]
+    def _sounds(self, lyrics: Alignment) -> list[list[Readings]]:
+        """How each token of each line may sound."""
+        return [[token(word.text, self.spelled).readings for word in line.words] for line in lyrics.lines]
 
 
 def _phones(lines: Sequence[Sequence[Readings]]) -> int:

@@ -54,6 +54,8 @@ class Decoding:
     other: float = 1.5
 
 
+# For letters as CTC has them: between their peaks there is nothing but blank, and a peak is two frames or more.
+SPELLED = Decoding(rest=0.0, pause=0.0, kin=0.0, longest=2)
 NEUTRAL = Decoding(floor=-20.0, rest=0.0, pause=0.0, kin=0.0)  # the posteriors as they are
 
 

@@ -24,6 +24,11 @@ def phone_names(symbols: Sequence[str]) -> Sequence[str]:
     return symbols[1:-1] if symbols[-1] == "music" else symbols[1:]
 
 
+def spells(symbols: Sequence[str]) -> bool:
+    """Whether the sounds are letters, of a model that writes down what it hears, and not phones."""
+    return "a" in symbols
+
+
 def voice_probability(log_probs: Tensor, symbols: Sequence[str]) -> Tensor:
     """(frames, symbols) -> (frames,), the probability of any phone."""
     phones = log_probs[:, 1 : 1 + len(phone_names(symbols))]
@@ -33,7 +38,8 @@ def voice_probability(log_probs: Tensor, symbols: Sequence[str]) -> Tensor:
 def columns(symbols: Sequence[str]) -> Columns:
     """Where `evidence` puts what, for a model with these symbols."""
     names = phone_names(symbols)
-    return Columns({name: at for at, name in enumerate(names, start=REST + 1)}, len(names) + 1, len(names) + 2)
+    places = {name: at for at, name in enumerate(names, start=REST + 1)}
+    return Columns(places, len(names) + 1, len(names) + 2, spells(symbols))
 
 
 def evidence(log_probs: Tensor, symbols: Sequence[str], decoding: Decoding) -> Tensor:
@@ -78,7 +84,7 @@ def lead(scores: Scores, column: int) -> NDArray[np.float32]:
 
 
 def _with_kin(phones: Tensor, names: Sequence[str], share: float) -> Tensor:
-    if not share:
+    if not share or spells(names):
         return phones
     column = {name: i for i, name in enumerate(names)}
     out = phones.clone()

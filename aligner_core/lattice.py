@@ -53,11 +53,14 @@ class Columns:
         phones: column of each phone.
         pause: of rests within a line.
         other: of whatever is not in the text; None where nothing else may be heard.
+        spelled: the phones are letters, as CTC has them: after each there may be a blank, which counts as a rest, and
+            between two that are the same there must be one.
     """
 
     phones: Mapping[str, int]
     pause: int = REST
     other: int | None = None
+    spelled: bool = False
 
 
 @dataclass(frozen=True)
@@ -123,10 +126,16 @@ class _Builder:
         exits = []
         for variant, phones in enumerate(pronunciations):
             last = before
-            for phone in phones:
+            for at, phone in enumerate(phones):
+                if at and self.columns.spelled:
+                    last = self.blank(last, must=phone == phones[at - 1])
                 last = [self.state(self.columns.phones[phone], self.min_frames, last, (*where, variant))]
             exits += last
         return exits
+
+    def blank(self, before: list[int], must: bool) -> list[int]:
+        blank = self.state(REST, 1, before)
+        return [blank] if must else [*before, blank]
 
     def token(self, index: int, readings: Readings, before: list[int]) -> list[int]:
         """All readings side by side, each a row of words with optional rests between them."""

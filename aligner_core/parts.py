@@ -46,7 +46,7 @@ class Heard:
 
     def tree(self, known: Mapping[int, tuple[float, float]] = NOWHERE) -> Tree:
         """What makes lines of what was found."""
-        return Tree(self.scores, self.voice, self.frame, known)
+        return Tree(self.scores, self.voice, self.frame, known, self.search.columns.spelled)
 
     def exact(self, sung: Sequence[Sung], fixed: Sequence[int] = ()) -> list[Sung]:
         """The same with the exact places of their phones, if the model hears edges; none crosses the fixed frames."""

@@ -84,7 +84,7 @@ def spell(text: str, words: Sounds, pronunciations: tuple[Sounds, ...]) -> Piece
             )
         else:
             pieces.append((text[block.start : block.end], tuple(phone for phones in sounds for phone in phones)))
-    return _joined(pieces)
+    return joined(pieces)
 
 
 @dataclass(frozen=True)
@@ -245,8 +245,8 @@ def _traced(taken: Sequence[Sequence[tuple[int, int]]]) -> list[int]:
     return place
 
 
-def _joined(pieces: Sequence[tuple[str, Sounds]]) -> Pieces:
-    """What lacks letters or sounds goes to its neighbour, the one before if there is one."""
+def joined(pieces: Sequence[tuple[str, Sounds]]) -> Pieces:
+    """The same pieces, but what lacks letters or sounds goes to its neighbour, the one before if there is one."""
     out: list[tuple[str, Sounds]] = []
     for text, phones in pieces:
         if out and (not text or not phones or not out[-1][0] or not out[-1][1]):

@@ -14,7 +14,8 @@ from .evidence import Scores, share
 from .lattice import Readings, Visit
 from .phones import base, pronounce
 from .search import Sung
-from .syllables import spell
+from .spelling import divided, spellings
+from .syllables import Pieces, spell
 from .text import readings
 from .timeline import Alignment, Line, Phone, Syllable, Word, enclosing
 
@@ -25,7 +26,7 @@ NOWHERE: Mapping[int, tuple[float, float]] = MappingProxyType({})
 
 @dataclass(frozen=True)
 class Token:
-    """A written word, and how it may sound: readings of words of pronunciations, with stress."""
+    """A written word, and how it may sound: readings of words of pronunciations, with stress, or of spellings."""
 
     text: str
     words: tuple[tuple[str, ...], ...]
@@ -38,10 +39,11 @@ class Token:
 
 
 @cache
-def token(text: str) -> Token:
-    """How a written word may sound."""
+def token(text: str, spelled: bool = False) -> Token:
+    """How a written word may sound; `spelled`: in letters, not in phones."""
     words = readings(text)
-    return Token(text, words, tuple(tuple(_said(word) for word in reading) for reading in words))
+    said = spellings if spelled else _said
+    return Token(text, words, tuple(tuple(said(word) for word in reading) for reading in words))
 
 
 @cache
@@ -58,6 +60,7 @@ class Tree:
         voice: probability (frames,) of any phone.
         frame: seconds from one to the next.
         known: seconds at which what ends and what begins in a frame does so, where they are known better.
+        spelled: the phones are letters: each lasts until the next one of its word, and none is told.
     """
 
     def __init__(
@@ -66,8 +69,9 @@ class Tree:
         voice: NDArray[np.float32],
         frame: float,
         known: Mapping[int, tuple[float, float]] = NOWHERE,
+        spelled: bool = False,
     ) -> None:
-        self.scores, self.voice, self.frame, self.known = scores, voice, frame, known
+        self.scores, self.voice, self.frame, self.known, self.spelled = scores, voice, frame, known, spelled
 
     def timed(self, lyrics: Alignment, sung: Sequence[Sung], kept: Mapping[int, Word] = _NONE) -> Alignment:
         """The lyrics with times: each line in its place, and again where it was sung again.
@@ -104,11 +108,15 @@ class Tree:
     def _word(self, word: Word, visits: Sequence[Visit]) -> Word:
         if not visits:
             return Word(word.text)
-        said = token(word.text)
+        said = token(word.text, self.spelled)
         spoken = _spoken(said, visits)
         names = [base(phone) for phones in spoken for phone in phones]
         phones = [self._phone(visit, name) for visit, name in zip(visits, names, strict=True)]
-        syllables = tuple(_syllables(spell(word.text, said.words[visits[0].reading], spoken), phones))
+        words = said.words[visits[0].reading]
+        if self.spelled:
+            syllables = tuple(_spelled(_divided(word.text, words, names), phones))
+        else:
+            syllables = tuple(_syllables(spell(word.text, words, spoken), phones))
         return Word(word.text, *enclosing(phones), _mean([p.score for p in phones]), syllables)
 
     def _phone(self, visit: Visit, name: str) -> Phone:
@@ -153,6 +161,18 @@ def _syllables(parts: Sequence[tuple[str, Sequence[str]]], phones: Sequence[Phon
         mine = tuple(phones[at : at + len(names)])
         yield Syllable(text, *enclosing(mine), _mean([p.score for p in mine]), mine)
         at += len(names)
+
+
+def _divided(text: str, words: Sequence[str], letters: Sequence[str]) -> Pieces:
+    sounds = spell(text, tuple(words), tuple(pronounce(word)[0] for word in words))
+    return divided(sounds, tuple(letters))
+
+
+def _spelled(parts: Pieces, letters: Sequence[Phone]) -> Iterator[Syllable]:
+    """Syllables of letters, each of which lasts until the next one begins."""
+    ends = [*(letter.start for letter in letters[1:]), letters[-1].end]
+    held = [replace(letter, end=end) for letter, end in zip(letters, ends, strict=True)]
+    yield from (replace(syllable, phones=()) for syllable in _syllables(parts, held))
 
 
 def _mean(scores: Sequence[float | None]) -> float | None:

@@ -1,5 +1,7 @@
 """Acoustic models: what they promise, the table of them, and their checkpoints.
 
+Networks of others, in `foreign`, hear letters instead of phones: that is told by their symbols.
+
 To add one: a module here with a class that fulfils `AcousticModel` (what looks at log-mels need only be `Windowed`),
 takes one frozen dataclass of sizes and names it as `config_type`; one line in `BACKENDS`. Its checkpoint then describes
 itself: backend, sizes, weights, card.
@@ -8,7 +10,6 @@ itself: backend, sizes, weights, card.
 from __future__ import annotations
 
 import dataclasses
-import pickle
 from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import Path
@@ -25,7 +26,7 @@ BACKENDS: dict[str, str] = {
     "blstm": "aligner_core.acoustic.blstm:Blstm",
 }
 FORMAT = 1  # of checkpoint files
-DEFAULT = "cnn.pt"
+DEFAULT = "cnn"  # the released model that is taken where none is named
 
 
 @runtime_checkable
@@ -80,20 +81,28 @@ class Deferred:
 
 def checkpoint(source: str | Path | None = None) -> Path:
     """Where the checkpoint lies that `load` would read, whether it is there or not."""
-    from aligner_core.weights import FOLDER
+    from aligner_core.weights import FOLDER, FOREIGN
 
-    return FOLDER / DEFAULT if source is None else Path(source)
+    if isinstance(source, str) and source in FOREIGN:
+        return FOREIGN[source].path
+    name = _released(source)
+    return FOLDER / name if name else Path(source or "")
 
 
 def load(source: str | Path | None = None, device: str = "cpu") -> AcousticModel:
-    """The model of a checkpoint file, ready to use; without `source`, the released one.
+    """The model of a checkpoint, ready to use.
+
+    Args:
+        source: a name (`weights.names`) or a file; without it, the released model. Networks of others are fetched when
+            they are not there yet.
+        device: cpu, cuda or cuda:N.
 
     Raises:
-        WeightsError: the file is missing, damaged, or not a checkpoint of ours, or the device is not there.
+        WeightsError: the checkpoint is missing, damaged, not one of ours or not to be had, or the device is not there.
     """
-    path = _released(DEFAULT) if source is None else Path(source)
+    model = _network(source).eval()
     try:
-        model = build(read(path), str(path)).eval().to(device)
+        model = model.to(device)
     except (RuntimeError, AssertionError) as error:  # torch reports an unknown or absent device by either
         raise WeightsError(str(error).splitlines()[0], f"device {device}", "cpu, cuda or cuda:N") from error
     return cast(AcousticModel, model)
@@ -106,10 +115,12 @@ def read(path: Path) -> dict[str, Any]:
         WeightsError: as in `load`.
     """
     if not path.is_file():
-        raise WeightsError("there is no such checkpoint", str(path))
+        from aligner_core.weights import names
+
+        raise WeightsError("there is no such checkpoint", str(path), f"a file, or one of {', '.join(names())}")
     try:
         data = torch.load(path, map_location="cpu", weights_only=True)
-    except (OSError, RuntimeError, EOFError, ValueError, KeyError, pickle.UnpicklingError) as error:
+    except Exception as error:  # there is nothing that a damaged file may not raise
         raise WeightsError("damaged, or not a checkpoint", str(path), "install the package again") from error
     if not isinstance(data, dict) or data.get("format") != FORMAT or data.get("backend") not in BACKENDS:
         raise WeightsError("not a checkpoint of this version", str(path), f"format {FORMAT}, {', '.join(BACKENDS)}")
@@ -140,7 +151,21 @@ def save(model: nn.Module, backend: str, path: Path, card: dict[str, Any]) -> No
     torch.save({"format": FORMAT, "backend": backend, "config": config, "state": state, "card": card}, path)
 
 
-def _released(name: str) -> Path:
-    from aligner_core.weights import weights_path
+def _network(source: str | Path | None) -> nn.Module:
+    from aligner_core.weights import FOREIGN, weights_path
 
-    return weights_path(name)
+    if isinstance(source, str) and source in FOREIGN:
+        from .foreign import fetched
+
+        return fetched(source)
+    name = _released(source)
+    path = weights_path(name) if name else Path(source or "")
+    return build(read(path), str(path))
+
+
+def _released(source: str | Path | None) -> str | None:
+    """The file of a released checkpoint, if it is one of those."""
+    from aligner_core.weights import CHECKPOINT, released
+
+    name = DEFAULT if source is None else source
+    return f"{name}{CHECKPOINT}" if isinstance(name, str) and name in (DEFAULT, *released()) else None

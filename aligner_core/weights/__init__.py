@@ -1,14 +1,76 @@
-"""Released checkpoints, and the table of hashes that they are checked by: SHA256SUMS, a line "hash  name" each."""
+"""Checkpoints by name: the released ones, with the table of hashes that they are checked by (SHA256SUMS, a line
+"hash  name" each), and those of others, which are fetched when they are first asked for."""
 
 from __future__ import annotations
 
 import hashlib
+import os
+from dataclasses import dataclass
 from pathlib import Path
 
 from aligner_core.errors import WeightsError
 
 FOLDER = Path(__file__).parent
 TABLE = "SHA256SUMS"
+CHECKPOINT = ".pt"
+
+
+@dataclass(frozen=True)
+class Foreign:
+    """A network that somebody else has trained and torchaudio knows how to build.
+
+    Args:
+        bundle: its name in torchaudio.pipelines.
+        url: of its weights.
+        size: of them, for people.
+        licence: of them.
+    """
+
+    bundle: str
+    url: str
+    size: str
+    licence: str
+
+    @property
+    def path(self) -> Path:
+        """Where torch.hub keeps the weights, whether they are there or not."""
+        caches = os.environ.get("XDG_CACHE_HOME") or "~/.cache"
+        home = Path(os.environ.get("TORCH_HOME") or Path(caches, "torch")).expanduser()
+        return home / "hub" / "checkpoints" / self.url.rpartition("/")[2]
+
+
+FOREIGN: dict[str, Foreign] = {
+    "mms": Foreign(
+        "MMS_FA",
+        "https://dl.fbaipublicfiles.com/mms/torchaudio/ctc_alignment_mling_uroman/model.pt",
+        "1.2 GB",
+        "CC BY-NC 4.0",
+    ),
+    "wav2vec2": Foreign(
+        "WAV2VEC2_ASR_BASE_960H",
+        "https://download.pytorch.org/torchaudio/models/wav2vec2_fairseq_base_ls960_asr_ls960.pth",
+        "0.4 GB",
+        "MIT",
+    ),
+}
+
+
+def released(folder: Path = FOLDER) -> tuple[str, ...]:
+    """The names of the released acoustic models.
+
+    Raises:
+        WeightsError: the table of hashes cannot be read.
+    """
+    return tuple(sorted(name.removesuffix(CHECKPOINT) for name in _table(folder / TABLE) if name.endswith(CHECKPOINT)))
+
+
+def names() -> tuple[str, ...]:
+    """The names of all acoustic models that need no path.
+
+    Raises:
+        WeightsError: as `released`.
+    """
+    return (*released(), *FOREIGN)
 
 
 def weights_path(name: str, folder: Path = FOLDER) -> Path:

@@ -50,6 +50,7 @@ def examine(deep: bool) -> Iterator[Check]:
     yield _ffmpeg()
     yield _model("acoustic model", "cnn.pt")
     yield _model("letter model", "letters.npz")
+    yield from _models()
     yield from _folders()
     yield _cache()
     if deep:
@@ -116,6 +117,23 @@ def _model(name: str, file: str) -> Check:
     except AlignerError as error:
         return Check(name, False, str(error))
     return Check(name, True, f"{path}, {path.stat().st_size / 2**20:.1f} MiB, checksum right")
+
+
+def _models() -> Iterator[Check]:
+    """The other acoustic models that `karalign align --model NAME` takes."""
+    from aligner_core.weights import CHECKPOINT, FOREIGN, released
+
+    try:
+        ours = released()
+    except AlignerError:  # told above
+        ours = ()
+    yield from (replace(_model(f"model {x}", x + CHECKPOINT), essential=False) for x in ours if x != "cnn")
+    for name, known in FOREIGN.items():
+        there = known.path.is_file()
+        seen = f"{known.path}, {known.path.stat().st_size / 2**20:.1f} MiB" if there else "not fetched yet"
+        seen = f"{seen}; {known.licence}, torchaudio's {known.bundle}"
+        hint = f"--model {name} fetches {known.size}, or put {known.url} at {known.path}"
+        yield Check(f"model {name}", there, seen, hint, essential=False)
 
 
 def _folders() -> Iterator[Check]:
