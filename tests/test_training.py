@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import io
 import json
+import os
+import subprocess
+import sys
 import zipfile
-from dataclasses import replace
 from pathlib import Path
+from typing import Any, Literal
 
 import numpy as np
 import pytest
@@ -16,9 +19,24 @@ import torch
 from aligner_core import acoustic
 from aligner_core.acoustic.cnn import EDGES, SYMBOLS, CnnConfig
 from aligner_core.audio import log_mel, normalise
-from aligner_core.training.align import Plan, Trainer, edge_loss, read_plan
-from aligner_core.training.augment import CROP_FRAMES, MUSIC, Mixer, Recipe
-from aligner_core.training.data import IGNORE, Corpus, edge_labels, frame_labels, music_power, read_packs
+from aligner_core.recognise import greedy
+from aligner_core.training.align import Sounds, Trainer, split
+from aligner_core.training.augment import CROP_FRAMES, MUSIC, Batch, Mixer
+from aligner_core.training.data import (
+    IGNORE,
+    UNSURE,
+    Corpus,
+    decode,
+    edge_labels,
+    frame_labels,
+    manifest,
+    music_power,
+    read_packs,
+)
+from aligner_core.training.effects import Recipe
+from aligner_core.training.losses import edge_loss, spoken
+from aligner_core.training.parallel import Team
+from aligner_core.training.plan import Plan, read_plan
 from aligner_core.training.realign import realign
 
 PLAIN = Recipe(**dict.fromkeys(Recipe.__dataclass_fields__, 0.0) | {"snr": (0.0, 0.0), "masks": 0})  # type: ignore[arg-type]
@@ -67,6 +85,10 @@ def packs(tmp_path_factory: pytest.TempPathFactory) -> Path:
 
 def corpus_of(folder: Path, name: str) -> Corpus:
     return Corpus(read_packs([folder / f"{name}.zip"]), torch.device("cpu"))
+
+
+def trainer_of(plan: Plan, packs: Path, out: Path) -> Trainer:
+    return Trainer(plan, Sounds.of(plan, packs, torch.device("cpu")), packs, out, Team("cpu"))
 
 
 def test_labels_follow_the_segments_and_short_gaps_go_to_their_neighbours() -> None:
@@ -168,15 +190,15 @@ def test_the_edge_loss_counts_known_frames_only() -> None:
 
 
 def test_a_head_on_a_finished_network_learns_edges_and_leaves_it_alone(packs: Path, tmp_path: Path) -> None:
-    sizes = CnnConfig(width=32, kernels=(9,), dropout=0.0)
+    sizes: dict[str, Any] = {"width": 32, "kernels": (9,), "dropout": 0.0}
     torch.manual_seed(0)
-    acoustic.save(acoustic.cnn.CnnCtc(sizes), "cnn", packs / "start.pt", {})
+    acoustic.save(acoustic.cnn.CnnCtc(CnnConfig(**sizes)), "cnn", packs / "start.pt", {})
     plan = Plan(
         voices=("synth-x.zip", "real.zip"), music=("music.zip",), steps=62, crops=4, warm_up=5, measure_every=60,
         average=0.9, learning_rate=3e-3, start="start.pt", head_steps=60, distil=True, trunk_rate=0.1,
-        model=replace(sizes, edge_width=32), recipe=PLAIN,
+        model=sizes | {"edge_width": 32}, recipe=PLAIN,
     )  # fmt: skip
-    trainer = Trainer(plan, packs, tmp_path, torch.device("cpu"))
+    trainer = trainer_of(plan, packs, tmp_path)
     assert trainer.run(seconds=120)
     files = packs / "start.pt", tmp_path / "head.pt", tmp_path / "cnn.pt"
     begun, head, both = (acoustic.load(file) for file in files)
@@ -196,12 +218,12 @@ def test_a_head_on_a_finished_network_learns_edges_and_leaves_it_alone(packs: Pa
 def test_a_run_learns_resumes_and_realigns(packs: Path, tmp_path: Path) -> None:
     plan = Plan(
         voices=("synth-x.zip", "real.zip"), music=("music.zip",), steps=60, crops=8, warm_up=5, realign=(50,),
-        measure_every=30, average=0.9, learning_rate=3e-3, model=CnnConfig(width=32, kernels=(9, 9), dropout=0.0),
-    )
-    first = Trainer(plan, packs, tmp_path, torch.device("cpu"))
+        measure_every=30, average=0.9, learning_rate=3e-3, model={"width": 32, "kernels": (9, 9), "dropout": 0.0},
+    )  # fmt: skip
+    first = trainer_of(plan, packs, tmp_path)
     assert not first.run(seconds=1.5)
     step = first.step
-    second = Trainer(plan, packs, tmp_path, torch.device("cpu"))
+    second = trainer_of(plan, packs, tmp_path)
     assert second.step == step
     assert second.run(seconds=120)
     assert second.history[-1]["loss"] < second.history[0].get("loss", 9.0) or len(second.history) < 3
@@ -214,7 +236,77 @@ def test_a_run_learns_resumes_and_realigns(packs: Path, tmp_path: Path) -> None:
     for _, name, start, end in row["seg"]:  # type: ignore[attr-defined]
         middle = found[int(start * 100) + 5 : int(end * 100) - 5]
         assert float((middle == SYMBOLS.index(name)).float().mean()) > 0.8
-    assert Trainer(plan, packs, tmp_path, torch.device("cpu")).run(seconds=60)
+    assert trainer_of(plan, packs, tmp_path).run(seconds=60)
+
+
+@pytest.mark.parametrize("objective", ["ctc", "prior_ctc"])
+def test_ctc_learns_what_is_said_from_crops(
+    packs: Path, tmp_path: Path, objective: Literal["ctc", "prior_ctc"]
+) -> None:
+    plan = Plan(
+        voices=("synth-x.zip",), music=("music.zip",), steps=80, crops=6, warm_up=5, measure_every=80, average=0.9,
+        learning_rate=4e-3, objective=objective, frame_steps=30, recipe=PLAIN,
+        model={"width": 32, "kernels": (9, 9), "dropout": 0.0},
+    )  # fmt: skip
+    trainer = trainer_of(plan, packs, tmp_path)
+    assert trainer.run()
+    model = acoustic.load(tmp_path / "cnn.pt")
+    row, wave = utterance(77, timed=True)
+    said = [SYMBOLS[i] for i in greedy(model.log_probs(torch.from_numpy(wave)), least=3)]
+    assert said == [name for _, name, _, _ in row["seg"]]  # type: ignore[attr-defined]
+
+
+def test_targets_of_ctc_are_the_phones_in_their_order() -> None:
+    a, b = SYMBOLS.index("AA"), SYMBOLS.index("B")
+    labels = torch.tensor([[0, a, a, b, MUSIC, a, 0, a], [MUSIC] * 8, [IGNORE, a, b, b, b, b, b, IGNORE]])
+    targets, lengths = spoken(labels)
+    assert lengths.tolist() == [4, 0, 2]
+    assert targets.tolist() == [[a, b, a, a], [0] * 4, [a, b, 0, 0]]
+
+
+def test_two_processes_learn_as_one_with_their_batches_together(packs: Path, tmp_path: Path) -> None:
+    config = tmp_path / "plan.toml"
+    config.write_text(
+        'voices = ["synth-x.zip"]\nmusic = ["music.zip"]\nsteps = 6\ncrops = 2\nwarm_up = 2\nmeasure_every = 6\n'
+        "[model]\nwidth = 16\nkernels = [9]\ndropout = 0.0\nedge_width = 8\n"
+    )
+    launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
+    train = ["-m", "aligner_core.training.align", str(config), "--data", str(packs), "--out", str(tmp_path / "two")]
+    done = subprocess.run(
+        [*launch, *train, "--device", "cpu"], capture_output=True, text=True, timeout=240, check=False,
+        env=os.environ | {"OMP_NUM_THREADS": "1"},
+    )  # fmt: skip
+    assert done.returncode == 0, done.stderr
+    two = torch.load(tmp_path / "two" / "state.pt", weights_only=True)
+    one = trainer_of(read_plan(config), packs, tmp_path / "one")
+    mixers = [Mixer(one.corpus, one.mixer.music, one.plan.recipe, one.plan.seed + 1000 * rank) for rank in (0, 1)]
+    one.judge = _MeanOf(one.losses, mixers)
+    assert one.run()
+    for name, weight in one.model.state_dict().items():
+        assert torch.allclose(weight, two["model"][name], atol=2e-4), name
+
+
+class _MeanOf(torch.nn.Module):
+    """The mean of the losses of several mixers' batches, as two processes see them."""
+
+    def __init__(self, losses: torch.nn.Module, mixers: list[Mixer]) -> None:
+        super().__init__()
+        self.losses, self.mixers = losses, mixers
+
+    def forward(self, batch: Batch, objective: str) -> torch.Tensor:
+        each = [self.losses(mixer.batch(len(batch.labels)), objective) for mixer in self.mixers]
+        return torch.stack(each).mean()
+
+
+def test_a_run_that_is_short_of_time_ends_with_a_low_learning_rate(packs: Path, tmp_path: Path) -> None:
+    plan = Plan(
+        voices=("synth-x.zip",), music=("music.zip",), steps=100_000, crops=2, warm_up=1, measure_every=100_000,
+        model={"width": 8, "kernels": (3,)},
+    )  # fmt: skip
+    trainer = trainer_of(plan, packs, tmp_path)
+    assert not trainer.run(seconds=4, anneal=True)
+    assert trainer.optimiser.param_groups[0]["lr"] < 0.6 * plan.learning_rate
+    assert (tmp_path / "cnn.pt").exists()
 
 
 def test_realigning_leaves_alone_what_does_not_fit(packs: Path) -> None:
@@ -225,7 +317,33 @@ def test_realigning_leaves_alone_what_does_not_fit(packs: Path) -> None:
     assert corpus.labelled.tolist() == [True, True] + [False] * 6
 
 
+def test_what_lies_beside_a_pack_is_learnt_and_not_measured(packs: Path, tmp_path: Path) -> None:
+    pack = tmp_path / "real.zip"
+    pack.write_bytes((packs / "real.zip").read_bytes())
+    row = {"id": "s3", "seg": [[0, "AA", 0.5, 0.9], [1, "IY", 0.9, 1.2]], "unsure": [0.9]}
+    (tmp_path / "real.labels.jsonl").write_text(json.dumps(row) + "\n")
+    taught, kept = split(manifest([pack]))
+    known = {u.key: u for u in decode(taught)}["real/s3"]
+    assert known.labels is not None
+    assert known.edges is not None
+    assert (known.edges[:, 1] == UNSURE).sum() == 1
+    assert all(u.labels is None for u in decode(kept))
+    batch = Mixer(Corpus([known], torch.device("cpu")), torch.ones(3000, 80), PLAIN, 1).batch(8)
+    unknown = batch.edges.isnan().all(-1).float().sum(1)
+    assert ((unknown >= 8) & (unknown <= 16)).all()  # a few frames around it, not the whole crop
+    sure = batch.edges.nan_to_num(0.0).sum((1, 2))
+    assert torch.allclose(sure, torch.full((8,), 2.0), atol=1e-4)  # the first start, the last end
+
+
+def test_edges_that_are_not_good_enough_are_not_learnt(tmp_path: Path) -> None:
+    row, wave = utterance(1, timed=True)
+    write_pack(tmp_path / "x.zip", [row | {"edges": False}, row | {"id": "s2"}], [wave, wave])
+    first, second = read_packs([tmp_path / "x.zip"])
+    assert first.labels is not None
+    assert (first.edges is None, second.edges is None) == (True, False)
+
+
 def test_an_unknown_word_in_a_plan_is_an_error(tmp_path: Path) -> None:
-    (tmp_path / "p.toml").write_text('voices = []\nmusic = []\nsteps = 1\nsteeps = 2\n')
+    (tmp_path / "p.toml").write_text("voices = []\nmusic = []\nsteps = 1\nsteeps = 2\n")
     with pytest.raises(TypeError, match="steeps"):
         read_plan(tmp_path / "p.toml")

@@ -36,6 +36,10 @@ class Windowed(nn.Module):
     def reach(self) -> int:
         """Frames to either side that an output frame depends on, rounded up to an even number."""
 
+    def hear(self, features: Tensor) -> tuple[Tensor, Tensor | None]:
+        """As `forward`, and the log-odds of edges (batch, frames, kinds) of a network that has a head for them."""
+        return self(features), None
+
     @property
     def width(self) -> int:
         """Columns of what is heard."""

@@ -1,12 +1,11 @@
 """A batch of training crops, made on the device: sound is cut, bent, stretched, sung and buried in music there.
 
-Voices are changed as waves (speed, drive, doubling, reverberation), then as mel power (vowels held as in singing,
-music, other voices and noise added, tone colour), where a mixture is a sum. Labels go the same way.
+Voices are changed as waves (speed, drive, choirs, reverberation), then as mel power (vowels held as in singing,
+breaths, music, other voices and noise added, tone colour, codecs), where a mixture is a sum. Labels go the same way.
 """
 
 from __future__ import annotations
 
-from dataclasses import dataclass
 from typing import NamedTuple
 
 import torch
@@ -16,31 +15,13 @@ from aligner_core.acoustic.cnn import EDGES, SYMBOLS
 from aligner_core.audio import HOP, MELS, SAMPLE_RATE, TINY, mel_power, normalise
 from aligner_core.phones import VOWELS
 
-from .data import IGNORE, Corpus
+from .data import IGNORE, UNSURE, Corpus
+from .effects import Dice, Recipe, bent, breaths, masked, noise, recorded, whispered
 
 SOURCE_FRAMES = 1000  # cut out of an utterance
 CROP_FRAMES = 800  # that the network sees; stretching never shortens by more than the quotient
 MUSIC = len(SYMBOLS) - 1
-
-
-@dataclass(frozen=True)
-class Recipe:
-    """How often and how far each change goes; probabilities unless said otherwise."""
-
-    speed: float = 0.6  # pitch and tempo together by 0.85..1.18
-    sing: float = 0.4  # hold the vowels, each by its own factor
-    hold: float = 6.0  # longest of these factors
-    drive: float = 0.3
-    double: float = 0.25
-    reverb: float = 0.5
-    music: float = 0.7
-    quiet: float = 0.05  # music alone
-    snr: tuple[float, float] = (-8.0, 15.0)  # voice over music, dB
-    backing: float = 0.15  # another voice, 8..25 dB below
-    noise: float = 0.5
-    tone: float = 0.8  # smooth equaliser curve of some 6 dB
-    band: float = 0.2  # low or high cut
-    masks: int = 2  # bands and stretches of time put to the mean
+NEAR = 5.0  # frames beside an edge that is not known well of which nothing is learnt
 
 
 class Batch(NamedTuple):
@@ -90,25 +71,21 @@ class Mixer:
         self.unlabelled = unlabelled
         self.weights = torch.ones_like(corpus.lengths) if weights is None else weights
         self.device = corpus.device
-        self.random = torch.Generator(self.device).manual_seed(seed)
+        self.dice = Dice(torch.Generator(self.device).manual_seed(seed), self.device)
         self.vowel = torch.tensor([name in VOWELS for name in SYMBOLS], device=self.device)
 
     def batch(self, size: int) -> Batch:
         """So many crops."""
         wave, labels, edges, edged = self._crop(size)
-        power = mel_power(self._bend(wave))[:, :SOURCE_FRAMES]
+        power = mel_power(bent(wave, self.recipe, self.dice))[:, :SOURCE_FRAMES]
+        power = whispered(power, self.recipe, self.dice)
         power, labels, edges = self._stretch(power, labels, edges)
         power, labels, quiet = self._mix(power, labels)
         targets = edge_targets(edges._replace(at=edges.at.masked_fill(quiet[:, None], torch.inf)), CROP_FRAMES)
         known = (edged | quiet)[:, None] & (labels != IGNORE)
-        features = self._mask(normalise(self._colour(power).clamp(min=TINY).log()))
+        power = recorded(power, self.recipe, self.dice)
+        features = masked(normalise(power.clamp(min=TINY).log()), self.recipe, self.dice)
         return Batch(features, labels, targets.masked_fill(~known[..., None], torch.nan))
-
-    def _uniform(self, shape: tuple[int, ...], low: float = 0.0, high: float = 1.0) -> Tensor:
-        return torch.rand(shape, generator=self.random, device=self.device) * (high - low) + low
-
-    def _chance(self, size: int, probability: float) -> Tensor:
-        return self._uniform((size,)) < probability
 
     def _crop(self, size: int) -> tuple[Tensor, Tensor, _Edges, Tensor]:
         """Waves (size, samples), their labels (size, SOURCE_FRAMES), edges, and whether (size,) these are known;
@@ -116,12 +93,12 @@ class Mixer:
         corpus = self.corpus
         weights = corpus.lengths.float().clamp(max=SOURCE_FRAMES * HOP) * self.weights
         weights = weights * (corpus.labelled | self.unlabelled)
-        picks = torch.multinomial(weights, size, replacement=True, generator=self.random)
-        speed = torch.where(self._chance(size, self.recipe.speed), self._uniform((size,), 0.85, 1.18), 1.0)
+        picks = torch.multinomial(weights, size, replacement=True, generator=self.dice.random)
+        speed = torch.where(self.dice.chance(size, self.recipe.speed), self.dice.uniform((size,), 0.85, 1.18), 1.0)
         samples = SOURCE_FRAMES * HOP
         length = corpus.lengths[picks]
-        lead = self._uniform((size,), 0, 1.5 * SAMPLE_RATE)
-        begin = self._uniform((size,)) * ((length - samples * speed).clamp(min=0) + lead) - lead
+        lead = self.dice.uniform((size,), 0, 1.5 * SAMPLE_RATE)
+        begin = self.dice.uniform((size,)) * ((length - samples * speed).clamp(min=0) + lead) - lead
         begin = (begin / HOP).round() * HOP
         at = begin[:, None] + torch.arange(samples, device=self.device) * speed[:, None]
         left = at.floor().long()
@@ -139,43 +116,19 @@ class Mixer:
         index = (frame + corpus.label_starts[picks, None]).clamp(0, corpus.labels.shape[0] - 1)
         return torch.where(inside, corpus.labels[index].long(), 0)
 
-    def _bend(self, wave: Tensor) -> Tensor:
-        """Drive, doubling and reverberation of waves (size, samples)."""
-        size, samples = wave.shape
-        wave = wave / wave.square().mean(-1, keepdim=True).sqrt().clamp(min=1e-4)
-        amount = self._uniform((size, 1), 0.3, 1.5)
-        wave = torch.where(self._chance(size, self.recipe.drive)[:, None], torch.tanh(wave * amount) / amount, wave)
-        delay = self._uniform((size, 1), 0.005, 0.25) * SAMPLE_RATE
-        before = torch.arange(samples, device=self.device) - delay.long()
-        echo = wave.gather(1, before.clamp(min=0)) * (before >= 0) * self._uniform((size, 1), 0.2, 0.8)
-        wave = wave + echo * self._chance(size, self.recipe.double)[:, None]
-        room = self._room(size, int(0.5 * SAMPLE_RATE))
-        length = samples + room.shape[1]
-        wet = torch.fft.irfft(torch.fft.rfft(wave, length) * torch.fft.rfft(room, length), length)[:, :samples]
-        return torch.where(self._chance(size, self.recipe.reverb)[:, None], wet, wave)
-
-    def _room(self, size: int, samples: int) -> Tensor:
-        """Impulse responses (size, samples): a direct sound and a decaying noise 0..15 dB below it."""
-        time = torch.arange(samples, device=self.device) / SAMPLE_RATE
-        decay = torch.exp(-time * 6.9 / self._uniform((size, 1), 0.1, 1.2))
-        tail = torch.randn((size, samples), generator=self.random, device=self.device) * decay
-        tail = tail / tail.square().sum(-1, keepdim=True).sqrt() * 10 ** (-self._uniform((size, 1), 0, 15) / 20)
-        tail[:, 0] += 1
-        return tail
-
     def _stretch(self, power: Tensor, labels: Tensor, edges: _Edges) -> tuple[Tensor, Tensor, _Edges]:
         """Tempo, and vowels held as in singing: (size, SOURCE_FRAMES, ...) -> (size, CROP_FRAMES, ...)."""
         size = labels.shape[0]
         change = torch.nn.functional.pad(labels[:, 1:] != labels[:, :-1], (1, 0))
         segment = change.cumsum(1)
-        held = self.recipe.hold ** self._uniform((size, SOURCE_FRAMES))
-        plain = self._uniform((size, SOURCE_FRAMES), 0.8, 1.3)
+        held = self.recipe.hold ** self.dice.uniform((size, SOURCE_FRAMES))
+        plain = self.dice.uniform((size, SOURCE_FRAMES), 0.8, 1.3)
         vowel = self.vowel[labels.clamp(min=0)]
         sung = torch.where(vowel, held.gather(1, segment), plain.gather(1, segment))
-        tempo = self._uniform((size, 1), 0.8, 1.2).expand_as(sung)
-        factor = torch.where(self._chance(size, self.recipe.sing)[:, None], sung, tempo)
+        tempo = self.dice.uniform((size, 1), 0.8, 1.2).expand_as(sung)
+        factor = torch.where(self.dice.chance(size, self.recipe.sing)[:, None], sung, tempo)
         until = factor.cumsum(1)  # new time at which a source frame ends
-        begin = self._uniform((size, 1)) * (until[:, -1:] - CROP_FRAMES).clamp(min=0)
+        begin = self.dice.uniform((size, 1)) * (until[:, -1:] - CROP_FRAMES).clamp(min=0)
         time = begin + torch.arange(CROP_FRAMES, device=self.device) + 0.5
         frame = torch.searchsorted(until, time).clamp(max=SOURCE_FRAMES - 1)
         into = 1 - (until.gather(1, frame) - time) / factor.gather(1, frame)  # 0..1 within its source frame
@@ -194,67 +147,35 @@ class Mixer:
         sounding = ((labels > 0) | ((labels == IGNORE) & loud))[..., None].float()
         level = (power * sounding).sum((1, 2)) / (sounding.sum((1, 2)) * MELS).clamp(min=1)
         power = power / level.clamp(min=1e-9)[:, None, None]
-        backing = self._chance(size, self.recipe.backing)
-        gain = 10 ** (-self._uniform((size,), 8, 25) / 10) * backing
+        power = power + breaths(labels, self.recipe, self.dice)
+        backing = self.dice.chance(size, self.recipe.backing)
+        gain = 10 ** (-self.dice.uniform((size,), 8, 25) / 10) * backing
         mixed = power + power.roll(1, 0) * gain[:, None, None]
         labels = torch.where(backing[:, None] & (labels == 0) & (labels.roll(1, 0) != 0), IGNORE, labels)
-        quiet = self._chance(size, self.recipe.quiet)
-        music = self._music(size) * (self._chance(size, self.recipe.music) | quiet)[:, None, None]
+        quiet = self.dice.chance(size, self.recipe.quiet)
+        music = self._music(size) * (self.dice.chance(size, self.recipe.music) | quiet)[:, None, None]
         labels = torch.where(quiet[:, None], 0, labels)
         mixed = mixed * ~quiet[:, None, None] + music
         audible = music.mean(-1) > 1e-3  # 30 dB under the voice
         labels = torch.where(audible & (labels == 0), MUSIC, labels)
-        return mixed + self._noise(mixed), labels, quiet
+        return mixed + noise(mixed, self.recipe, self.dice), labels, quiet
 
     def _music(self, size: int) -> Tensor:
         """Two layers of music (size, CROP_FRAMES, MELS) at the recipe's distance from a voice of power 1."""
         total = torch.zeros(size, CROP_FRAMES, MELS, device=self.device)
         bands = torch.arange(MELS, device=self.device)
         for share in (1.0, 0.35):
-            tempo = self._uniform((size, 1), 0.8, 1.25)
-            begin = self._uniform((size, 1)) * (self.music.shape[0] - 1.3 * CROP_FRAMES)
+            tempo = self.dice.uniform((size, 1), 0.8, 1.25)
+            begin = self.dice.uniform((size, 1)) * (self.music.shape[0] - 1.3 * CROP_FRAMES)
             rows = (begin + torch.arange(CROP_FRAMES, device=self.device) * tempo).long().clamp(0, len(self.music) - 1)
-            shift = self._uniform((size, 1, 1), -4, 5).long()  # of pitch, in mel bands
+            shift = self.dice.uniform((size, 1, 1), -4, 5).long()  # of pitch, in mel bands
             layer = self.music[rows].gather(2, (bands + shift).clamp(0, MELS - 1).expand(size, CROP_FRAMES, MELS))
-            total = total + layer * self._chance(size, share)[:, None, None]
+            total = total + layer * self.dice.chance(size, share)[:, None, None]
         total = total / total.mean((1, 2), keepdim=True).clamp(min=1e-9)
-        enters = self._uniform((size, 1), -4 * CROP_FRAMES, CROP_FRAMES)  # most pieces play from the beginning
+        enters = self.dice.uniform((size, 1), -4 * CROP_FRAMES, CROP_FRAMES)  # most pieces play from the beginning
         plays = torch.arange(CROP_FRAMES, device=self.device) >= enters
-        snr = self._uniform((size, 1, 1), *self.recipe.snr)
+        snr = self.dice.uniform((size, 1, 1), *self.recipe.snr)
         return total * plays[..., None] * 10 ** (-snr / 10)
-
-    def _noise(self, power: Tensor) -> Tensor:
-        size = power.shape[0]
-        tilt = torch.exp(torch.linspace(-1, 1, MELS, device=self.device) * self._uniform((size, 1, 1), -3, 2))
-        level = 10 ** (-self._uniform((size, 1, 1), 8, 40) / 10) * self._chance(size, self.recipe.noise)[:, None, None]
-        grain = -torch.log(self._uniform(tuple(power.shape), 1e-6, 1))  # power of Gaussian noise is exponential
-        return grain * tilt / tilt.mean(-1, keepdim=True) * level
-
-    def _colour(self, power: Tensor) -> Tensor:
-        """An equaliser curve and band limits."""
-        size = power.shape[0]
-        bands = torch.linspace(0, 1, MELS, device=self.device)
-        curve = torch.zeros(size, MELS, device=self.device)
-        for waves in (0.5, 1.0, 2.0):
-            swing = self._uniform((size, 1), -1.4, 1.4)
-            curve = curve + swing * torch.cos(torch.pi * (waves * bands + 2 * self._uniform((size, 1))))
-        curve = curve * self._chance(size, self.recipe.tone)[:, None]
-        high = torch.where(self._chance(size, self.recipe.band), self._uniform((size,), 0.6, 1), 2.0)
-        low = torch.where(self._chance(size, self.recipe.band), self._uniform((size,), 0, 0.2), -1.0)
-        cut = (bands > high[:, None]) | (bands < low[:, None])
-        return power * torch.exp(curve - 8.0 * cut)[:, None]
-
-    def _mask(self, features: Tensor) -> Tensor:
-        """SpecAugment (Park et al. 2019): some bands and some short stretches at the mean."""
-        size = features.shape[0]
-        band = torch.arange(MELS, device=self.device)[None, None]
-        frame = torch.arange(CROP_FRAMES, device=self.device)[None, :, None]
-        for _ in range(self.recipe.masks):
-            for axis, length, widest in ((band, MELS, 10), (frame, CROP_FRAMES, 12)):
-                begin = self._uniform((size, 1, 1), -widest, length)
-                hidden = (axis >= begin) & (axis < begin + self._uniform((size, 1, 1), 0, widest))
-                features = features.masked_fill(hidden, 0.0)
-        return features
 
 
 def _stretched(at: Tensor, until: Tensor, factor: Tensor) -> Tensor:
@@ -268,13 +189,27 @@ def _stretched(at: Tensor, until: Tensor, factor: Tensor) -> Tensor:
 
 
 def edge_targets(edges: _Edges, frames: int) -> Tensor:
-    """(size, frames, len(EDGES)): each edge shared out over the two frames around it, the nearer the more."""
+    """(size, frames, len(EDGES)): each edge shared out over the two frames around it, the nearer the more; NaN near
+    what is not known well."""
     inside = (edges.at >= 0) & (edges.at < frames - 1)
     at = torch.where(inside, edges.at, 0.0)
     left = at.long()
     share = at - left
     targets = torch.zeros(at.shape[0], frames, len(EDGES), device=at.device)
     rows = torch.arange(at.shape[0], device=at.device)[:, None].expand_as(left)
-    targets.index_put_((rows, left, edges.kind), (1 - share) * inside, accumulate=True)
-    targets.index_put_((rows, left + 1, edges.kind), share * inside, accumulate=True)
-    return targets.clamp(max=1.0)
+    kind, sure = edges.kind.clamp(max=UNSURE - 1), inside & (edges.kind < UNSURE)
+    targets.index_put_((rows, left, kind), (1 - share) * sure, accumulate=True)
+    targets.index_put_((rows, left + 1, kind), share * sure, accumulate=True)
+    return targets.clamp(max=1.0).masked_fill(
+        _near(edges.at.masked_fill(edges.kind < UNSURE, torch.inf), frames)[..., None], torch.nan
+    )
+
+
+def _near(at: Tensor, frames: int) -> Tensor:
+    """Whether a frame lies near one of these places: (size, n), inf for none -> (size, frames)."""
+    ends = torch.zeros(at.shape[0], frames + 1, device=at.device)
+    known = at.isfinite()
+    first = torch.where(known, at - NEAR, 0.0).round().clamp(0, frames).long()
+    last = torch.where(known, at + NEAR, 0.0).round().clamp(0, frames).long()
+    ends.scatter_add_(1, first, known.float()).scatter_add_(1, last, -known.float())
+    return ends.cumsum(1)[:, :frames] > 0.5

@@ -1,7 +1,9 @@
 """Sound packs: a zip of Ogg files with a manifest.jsonl, read once into tensors that stay on the device.
 
 Each manifest line has `id`, `text`, `dur` (s) and, where known, `seg`: a list of [word index or -1, phone, start s,
-end s] in which "sil" and "sp" are pauses and "spn" is noise.
+end s] in which "sil" and "sp" are pauses and "spn" is noise; and `"edges": false` where these times are good enough
+for frames but not for edges. What a pack does not know may lie beside it in NAME.labels.jsonl (`training.label`), with
+`unsure`, the times (s) near which an edge is not known well.
 """
 
 from __future__ import annotations
@@ -11,7 +13,7 @@ import json
 import zipfile
 from collections.abc import Iterable, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from dataclasses import dataclass
+from dataclasses import dataclass, field
 from functools import cache
 from itertools import groupby
 from pathlib import Path
@@ -28,6 +30,7 @@ from aligner_core.phones import base, pronounce
 from aligner_core.text import readings
 
 IGNORE = -1  # a frame whose label is not known: no loss there
+UNSURE = len(EDGES)  # kind of an edge that is somewhere near
 GAP = 0.05  # s; a rendered space shorter than this is not heard: it goes to its neighbours
 Pronunciations = tuple[tuple[str, ...], ...]  # of one word, phones without stress
 
@@ -41,7 +44,8 @@ class Utterance:
         wave: int16 (samples,) at SAMPLE_RATE.
         words: the pronunciations of each spoken word.
         labels: int16 (frames,) symbol of each frame, or None: not known yet.
-        edges: float32 (n, 2), frame and kind (a column of `EDGES`) of each edge, not rounded; None: not known.
+        edges: float32 (n, 2), frame and kind (a column of `EDGES`, or `UNSURE`) of each edge, not rounded; None: not
+            known.
     """
 
     key: str
@@ -59,11 +63,13 @@ class Utterance:
 
 @dataclass(frozen=True)
 class Entry:
-    """A recording that is not decoded yet: its pack, its line in the manifest, its words."""
+    """A recording that is not decoded yet: its pack, its line in the manifest, its words, and what lies beside the pack
+    about it."""
 
     path: Path
     row: dict[str, Any]
     words: tuple[Pronunciations, ...]
+    beside: dict[str, Any] = field(default_factory=dict)
 
 
 def manifest(paths: Iterable[Path], limit: int | None = None) -> list[Entry]:
@@ -72,8 +78,16 @@ def manifest(paths: Iterable[Path], limit: int | None = None) -> list[Entry]:
     for path in paths:
         with zipfile.ZipFile(path) as pack:
             rows = [json.loads(row) for row in pack.read("manifest.jsonl").decode().splitlines()][:limit]
-        entries += [Entry(path, row, _words(row["text"])) for row in rows]
+        beside = _beside(path.with_suffix(".labels.jsonl"))
+        entries += [Entry(path, row, _words(row["text"]), beside.get(row["id"], {})) for row in rows]
     return entries
+
+
+def _beside(path: Path) -> dict[str, dict[str, Any]]:
+    if not path.exists():
+        return {}
+    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return {row["id"]: row for row in rows}
 
 
 def decode(entries: Iterable[Entry], workers: int = 16) -> list[Utterance]:
@@ -104,9 +118,10 @@ def _decode(sound: bytes) -> NDArray[np.int16]:
 
 
 def _utterance(entry: Entry, wave: NDArray[np.int16]) -> Utterance:
-    segments = entry.row.get("seg")
+    row = entry.row if entry.row.get("seg") else entry.row | entry.beside
+    segments = row.get("seg")
     labels = frame_labels(segments, 1 + len(wave) // HOP) if segments else None
-    edges = edge_labels(segments) if segments else None
+    edges = edge_labels(segments, row.get("unsure", ())) if segments and row.get("edges", True) else None
     return Utterance(f"{entry.path.stem}/{entry.row['id']}", wave, entry.words, labels, edges)
 
 
@@ -136,8 +151,9 @@ def frame_labels(segments: Sequence[Sequence[Any]], frames: int) -> NDArray[np.i
     return labels
 
 
-def edge_labels(segments: Sequence[Sequence[Any]]) -> NDArray[np.float32]:
-    """float32 (n, 2): the frame, not rounded, and the kind of each edge of a word or within one, in time order."""
+def edge_labels(segments: Sequence[Sequence[Any]], unsure: Sequence[float] = ()) -> NDArray[np.float32]:
+    """float32 (n, 2): the frame, not rounded, and the kind of each edge of a word or within one, in time order; then
+    the places (s) that are not known well."""
     edges: list[tuple[float, int]] = []
     spoken = [segment for segment in segments if segment[0] >= 0]
     for before, (word, _, start, _) in zip([None, *spoken], spoken, strict=False):
@@ -147,6 +163,7 @@ def edge_labels(segments: Sequence[Sequence[Any]]) -> NDArray[np.float32]:
         edges.append((start, EDGES.index("start" if new else "inner")))
     if spoken:
         edges.append((spoken[-1][3], EDGES.index("end")))
+    edges += [(at, UNSURE) for at in unsure]
     return np.array([(at / FRAME_SECONDS, kind) for at, kind in edges], np.float32).reshape(-1, 2)
 
 

@@ -9,7 +9,7 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
-from aligner_core.acoustic.cnn import CnnCtc
+from aligner_core.acoustic.windows import Windowed
 from aligner_core.audio import FRAME_SECONDS, TINY, mel_power, normalise
 from aligner_core.edges import Span, refine
 from aligner_core.lattice import Visit
@@ -32,15 +32,16 @@ class HeldOut:
 
     def __init__(self, utterances: Sequence[Utterance], music: Tensor, device: torch.device) -> None:
         self.device, self.music = device, music
-        timed = [u for u in utterances if u.labels is not None]
+        timed = [u for u in utterances if u.labels is not None and u.edges is not None]
         self.groups = {
-            "real": [u for u in timed if not u.key.startswith("synth")],
+            "real": [u for u in timed if not u.key.startswith(("synth", "voices"))],
             "spoken": [u for u in timed if u.key.startswith("synth") and "/s" in u.key],
             "sung": [u for u in timed if u.key.startswith("synth") and "/m" in u.key],
+            "sung_anew": [u for u in timed if u.key.startswith("voices")],
         }
         self.untimed = [u for u in utterances if u.labels is None]
 
-    def __call__(self, model: CnnCtc) -> dict[str, float]:
+    def __call__(self, model: Windowed) -> dict[str, float]:
         """Share of word starts within 25, 50, 100 and 300 ms, bias in s, and blank share of frames with a voice; with a
         head for edges also the shares after refining, and those of the ends."""
         figures: dict[str, float] = {}
@@ -73,7 +74,7 @@ class HeldOut:
             power = power + self.music[begin : begin + len(power)] * level * MUSIC_LEVEL
         return normalise(power.clamp(min=TINY).log())
 
-    def picture(self, model: CnnCtc) -> Tensor:
+    def picture(self, model: Windowed) -> Tensor:
         """Posteriors (1, symbols, frames) of one utterance over music, sung if there is one; 0..1, for TensorBoard."""
         shown = [u for name in ("sung", "spoken", "real") for u in self.groups[name]] + self.untimed
         return utterance_log_probs(model, self.features(shown[0], music=True)).exp().T[None].cpu()

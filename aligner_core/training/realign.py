@@ -8,7 +8,8 @@ from functools import cache
 import torch
 from torch import Tensor
 
-from aligner_core.acoustic.cnn import SYMBOLS, CnnCtc
+from aligner_core.acoustic.cnn import SYMBOLS
+from aligner_core.acoustic.windows import Windowed
 from aligner_core.audio import HOP, log_mel, normalise
 from aligner_core.costs import NEUTRAL
 from aligner_core.evidence import evidence
@@ -23,13 +24,13 @@ GROUP = 128  # utterances to a launch
 
 
 @torch.inference_mode()
-def utterance_log_probs(model: CnnCtc, features: Tensor) -> Tensor:
+def utterance_log_probs(model: Windowed, features: Tensor) -> Tensor:
     """Normalised features (frames, MELS) -> (frames, symbols)."""
     return heard(model, features)[0]
 
 
 @torch.inference_mode()
-def heard(model: CnnCtc, features: Tensor) -> tuple[Tensor, Tensor | None]:
+def heard(model: Windowed, features: Tensor) -> tuple[Tensor, Tensor | None]:
     """Normalised features (frames, MELS) -> log-probabilities (frames, symbols), and the log-odds of edges
     (frames, kinds) if the model has a head for them."""
     with torch.autocast(features.device.type, torch.bfloat16):
@@ -78,7 +79,7 @@ def visit_labels(visits: Sequence[Visit], frames: int) -> Tensor:
     return labels
 
 
-def realign(model: CnnCtc, corpus: Corpus, indices: Sequence[int]) -> float:
+def realign(model: Windowed, corpus: Corpus, indices: Sequence[int]) -> float:
     """Give these utterances of the corpus the labels of their best path; the share that fitted."""
     done = 0
     for begin in range(0, len(indices), GROUP):

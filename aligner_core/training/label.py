@@ -1,0 +1,134 @@
+"""Times for voices that have only text: `python -m aligner_core.training.label PACK.zip [--second WORDS.json]`.
+
+The released aligner times each recording of a pack down to its phones; PACK.labels.jsonl beside the pack then holds
+them, where `training.data` looks for them. With the words of a second aligner (`python -m benchmarks.peers`) an edge of
+a word is taken for known where both are of one mind, half-way between them; elsewhere it is somewhere near, and
+nothing is learnt of it. Two aligners that err in different ways are right where they agree.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import json
+import zipfile
+from collections.abc import Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor
+from pathlib import Path
+from typing import Any, NamedTuple
+
+from aligner_core.errors import AlignmentError, LyricsError
+from aligner_core.timeline import Alignment, Word
+
+AGREE = 0.025  # s between two aligners that are of one mind
+Span = tuple[float, float]
+
+
+class Labelled(NamedTuple):
+    """The times of one recording.
+
+    Args:
+        seg: [word or -1, phone, start s, end s], as in a manifest.
+        unsure: s, places near which an edge is that is not known well.
+    """
+
+    seg: list[list[Any]]
+    unsure: list[float]
+
+
+def labelled(words: Sequence[Word], second: Sequence[Span | None]) -> Labelled:
+    """Segments of timed words, their edges half-way to a second opinion where that is near.
+
+    Args:
+        second: start and end in s of each word; None where it found none.
+    """
+    edges: list[float] = []
+    unsure: list[float] = []
+    for word, other in zip(words, second, strict=True):
+        for mine, theirs in zip((word.start, word.end), other or (None, None), strict=True):
+            assert mine is not None
+            near = theirs is not None and abs(theirs - mine) <= AGREE
+            edges.append((mine + theirs) / 2 if near and theirs is not None else mine)
+            unsure += [] if near else [mine]
+    edges = _in_order(edges)
+    seg: list[list[Any]] = []
+    for index, word in enumerate(words):
+        phones = [phone for syllable in word.syllables for phone in syllable.phones]
+        inner = [min(max(phone.start or 0.0, edges[2 * index]), edges[2 * index + 1]) for phone in phones[1:]]
+        places = [edges[2 * index], *inner, edges[2 * index + 1]]
+        seg += [
+            [index, p.text.rstrip("012"), *_rounded(a, b)] for p, a, b in zip(phones, places, places[1:], strict=False)
+        ]
+    return Labelled(seg, [round(at, 4) for at in unsure])
+
+
+def _in_order(times: Sequence[float]) -> list[float]:
+    """The same, each at least as late as the one before."""
+    out: list[float] = []
+    for time in times:
+        out.append(max(time, out[-1]) if out else time)
+    return out
+
+
+def _rounded(*times: float) -> tuple[float, ...]:
+    return tuple(round(time, 4) for time in times)
+
+
+def times(pack: Path, workers: int) -> Iterator[tuple[dict[str, Any], list[Word]]]:
+    """Each row of a pack with its timed words; rows in which a word was not found are left out."""
+    with zipfile.ZipFile(pack) as opened:
+        rows = [json.loads(row) for row in opened.read("manifest.jsonl").decode().splitlines()]
+    work = [(str(pack), row) for row in rows]
+    with ProcessPoolExecutor(workers, initializer=_one_thread) as pool:
+        for row, words in zip(rows, pool.map(_timed, work, chunksize=8), strict=True):
+            if words and all(word.timed and word.syllables for word in words):
+                yield row, words
+
+
+def _one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)
+
+
+def _timed(work: tuple[str, dict[str, Any]]) -> list[Word]:
+    import soundfile
+
+    from aligner_core import Aligner
+
+    global _aligner  # noqa: PLW0603 - one a process
+    pack, row = work
+    _aligner = _aligner or Aligner.load()
+    with zipfile.ZipFile(pack) as opened:
+        wave, rate = soundfile.read(io.BytesIO(opened.read(f"{row['id']}.ogg")), dtype="float32")
+    try:
+        found = _aligner.align_wave(wave, rate, Alignment.from_text(row["text"]))
+    except (AlignmentError, LyricsError):
+        return []
+    return list(found.words)
+
+
+_aligner: Any = None
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pack", type=Path)
+    parser.add_argument("--out", type=Path, help="instead of beside the pack")
+    parser.add_argument("--second", type=Path, help="JSON: id -> [[start, end] or null of each word] or null")
+    parser.add_argument("--workers", type=int, default=2)
+    given = parser.parse_args()
+    other: dict[str, Any] = json.loads(given.second.read_text(encoding="utf-8")) if given.second else {}
+    out = given.out or given.pack.with_suffix(".labels.jsonl")
+    part = out.with_suffix(".part")
+    with part.open("w", encoding="utf-8") as file:
+        for row, words in times(given.pack, given.workers):
+            second = other.get(row["id"]) or [None] * len(words)
+            if len(second) == len(words):
+                file.write(json.dumps({"id": row["id"], **labelled(words, second)._asdict()}) + "\n")
+    part.replace(out)
+
+
+if __name__ == "__main__":
+    main()
