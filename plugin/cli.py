@@ -15,7 +15,7 @@ import click
 from aligner_core._version import __version__
 from aligner_core.errors import AlignerError
 
-COMMANDS = ("align", "convert", "score", "formats", "doctor")
+COMMANDS = ("align", "convert", "embed", "extract", "strip", "score", "formats", "doctor")
 INTERRUPTED = 128 + signal.SIGINT  # exit code, as shells have it
 
 
@@ -69,6 +69,7 @@ def cli() -> None:
     \b
     karalign align song.mp3 lyrics.txt -o song.lrc -o song.ass
     karalign convert song.json song.srt --level word
+    karalign embed song.mp3 song.lrc
     karalign score right.lrc song.lrc
 
     Exit codes: 0 done; 1 bad input; 2 wrong usage; 3 done, but lines are below

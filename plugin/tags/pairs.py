@@ -1,0 +1,115 @@
+"""Which text belongs to which song: by the order on the command line, or by name."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Iterable, Iterator, Sequence
+from dataclasses import dataclass
+from functools import cache
+from pathlib import Path
+
+from plugin.formats import FORMATS
+
+from . import SUFFIXES
+from .base import TagError
+
+
+@dataclass(frozen=True)
+class Pair:
+    """A song and its text, None: it has none beside it.
+
+    Args:
+        named: whether the song was asked for by name rather than found in a folder.
+        skip: why there is nothing to do for it.
+    """
+
+    song: Path
+    text: Path | None = None
+    named: bool = True
+    skip: str = ""
+
+
+def songs(names: Iterable[str], recursive: bool) -> list[Pair]:
+    """All songs of these names and in these folders, each once, without texts.
+
+    Raises:
+        TagError: a name is neither a song's nor a folder's.
+    """
+    found: list[Pair] = []
+    for name in names:
+        path = Path(name)
+        if path.is_dir():
+            found += [Pair(song, named=False) for song in _inside(path, recursive)]
+        else:
+            found.append(Pair(path))
+    return _once(found)
+
+
+def pairs(names: Sequence[str], recursive: bool) -> list[Pair]:
+    """Songs and folders with the texts that are named, or else lie beside them under the same name.
+
+    Raises:
+        TagError: a text that belongs to no song, or a song with two of them.
+    """
+    paths = [Path(name) for name in names]
+    texts = [path for path in paths if is_text(path) and not path.is_dir()]
+    found = songs([str(path) for path in paths if path not in texts], recursive)
+    if len(found) == 1 and len(texts) == 1:
+        return [Pair(found[0].song, texts[0])]
+    given: dict[Path, Path] = {}
+    for text in texts:
+        owner = [pair.song for pair in found if pair.song.stem == text.stem]
+        if len(owner) != 1:
+            raise TagError("belongs to no song that is named" if not owner else "belongs to two songs", str(text))
+        if owner[0] in given:
+            raise TagError("has two texts", str(owner[0]), f"{given[owner[0]].name} or {text.name}")
+        given[owner[0]] = text
+    return [_paired(pair, given.get(pair.song) or beside(pair.song)) for pair in found]
+
+
+def beside(song: Path) -> Path | None:
+    """The text of the same name in the folder of a song: that of the format which holds most; None: there is none."""
+    there = _folder(song.parent)
+    for ending in _endings():
+        if name := there.get((song.stem, ending)):
+            return song.with_name(name)
+    return None
+
+
+def is_text(path: Path) -> bool:
+    """Whether the name is one of a text, timed or not."""
+    return path.name.lower().endswith(_endings())
+
+
+@cache
+def _endings() -> tuple[str, ...]:
+    """Of texts, those that hold most first."""
+    known = sorted(FORMATS, key=lambda known: -len(known.levels))  # stable: else as in the table
+    return tuple(ending for each in known for ending in each.extensions)
+
+
+@cache
+def _folder(folder: Path) -> dict[tuple[str, str], str]:
+    """Names in a folder by stem and ending in small letters."""
+    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+    return {(name[: -len(end)], end): name for name in names for end in _endings() if name.lower().endswith(end)}
+
+
+def _inside(folder: Path, recursive: bool) -> Iterator[Path]:
+    """The songs in a folder, by name; hidden files and folders are not looked at."""
+    for place, folders, files in os.walk(folder):
+        folders[:] = sorted(name for name in folders if recursive and not name.startswith("."))
+        for name in sorted(files):
+            if name.lower().endswith(SUFFIXES) and not name.startswith("."):
+                yield Path(place, name)
+
+
+def _paired(pair: Pair, text: Path | None) -> Pair:
+    return Pair(pair.song, text, pair.named, "" if text or pair.named else "no text beside it")
+
+
+def _once(found: Iterable[Pair]) -> list[Pair]:
+    by_file: dict[str, Pair] = {}
+    for pair in found:
+        by_file.setdefault(os.path.realpath(pair.song), pair)
+    return list(by_file.values())
