@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from collections.abc import Callable, Iterable, Iterator, Sequence
 from dataclasses import replace
 from pathlib import Path
@@ -14,6 +15,7 @@ from torch import Tensor
 from . import acoustic, audio
 from .acoustic import AcousticModel
 from .anchors import WHOLE, Anchor, Chosen, Part, checked, choose
+from .cache import Cache
 from .confidence import require_fit
 from .costs import SPELLED, Decoding, Freedom
 from .errors import AlignmentError
@@ -22,12 +24,14 @@ from .lattice import Readings, require_sound
 from .parts import Heard, in_pieces, kept_words, known_lines, known_seconds, left_alone, of_lines, trusted_beside
 from .retime import retimed
 from .search import Lines, Search
+from .separate import Separator, voice
 from .text import mark
 from .timeline import Alignment
 from .tree import HEARD, token
 
 Progress = Callable[[float], None]  # called with the share done, 0..1
 
+SEPARATING = 0.8  # share of the progress
 FASTEST = 3  # frames a phone: no text is said faster than this on average
 
 
@@ -78,19 +82,34 @@ class Aligner:
         timed = self.align_heard(self.hear(sound, progress, lyrics), lyrics)
         return replace(timed, audio=Path(sound).name)
 
-    def hear(self, sound: str | Path, progress: Progress | None = None, lyrics: Alignment | None = None) -> Tensor:
+    def hear(
+        self,
+        sound: str | Path,
+        progress: Progress | None = None,
+        lyrics: Alignment | None = None,
+        separator: Separator | None = None,
+        cache: Cache | None = None,
+    ) -> Tensor:
         """What the model makes of a sound file: log-probabilities (frames, symbols), and further columns if it hears
         edges (see `AcousticModel`), on the CPU.
 
         Args:
             progress: called when all the sound has been read, not before.
             lyrics: what `require_room` refuses is then refused before the model runs.
+            separator: takes the voice out of the music first.
+            cache: where that voice is kept.
 
         Raises:
             AudioError: the file cannot be read.
             LyricsError, AlignmentError: as `require_room`.
+            WeightsError: as the separator.
         """
-        return self.model.log_probs_of(self._with_room(audio.stream(sound), lyrics), progress).cpu()
+        if separator is None:
+            return self.model.log_probs_of(self._with_room(audio.stream(sound), lyrics), progress).cpu()
+        if lyrics is not None:
+            self.require_room(lyrics, math.inf)  # before the voice is separated, which takes long
+        blocks = voice(sound, separator, _part(progress, 0.0, SEPARATING), cache)
+        return self.model.log_probs_of(self._with_room(blocks, lyrics), _part(progress, SEPARATING, 1.0)).cpu()
 
     def _with_room(self, blocks: Iterable[Tensor], lyrics: Alignment | None) -> Iterator[Tensor]:
         samples = 0
@@ -191,6 +210,11 @@ class Aligner:
     def _sounds(self, lyrics: Alignment) -> list[list[Readings]]:
         """How each token of each line may sound."""
         return [[token(word.text, self.spelled).readings for word in line.words] for line in lyrics.lines]
+
+
+def _part(progress: Progress | None, begin: float, end: float) -> Progress | None:
+    """Tells a part of the work as its share of the whole."""
+    return progress and (lambda share: progress(begin + share * (end - begin)))
 
 
 def _phones(lines: Sequence[Sequence[Readings]]) -> int:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import itertools
 import subprocess
 import tempfile
 from collections.abc import Generator, Iterable, Iterator
@@ -39,15 +40,20 @@ def load(path: str | Path) -> Tensor:
     return torch.cat(list(stream(path)))
 
 
-def stream(path: str | Path) -> Generator[Tensor]:
+def stream(path: str | Path, rate: int = SAMPLE_RATE, channels: int = 1) -> Generator[Tensor]:
     """Decode any audio or video file, block by block, so that its length does not matter.
 
     libsndfile reads wav, flac, ogg, opus and mp3; everything else goes through the ffmpeg that comes with
     imageio-ffmpeg, so that nothing needs to be installed beside the package. The first block is decoded at once, the
     others when they are asked for.
 
+    Args:
+        rate: Hz of what comes out.
+        channels: 1, or 2 for left and right: a sound of one channel is both, of more than two their mean is.
+
     Returns:
-        Blocks of float32 (samples,) at `SAMPLE_RATE`, the mean of all channels; at least one sample in all.
+        Blocks of float32 (samples,) at this rate, the mean of all channels; (2, samples) if two are asked for. At least
+        one sample in all.
 
     Raises:
         AudioError: the file is missing, is no sound, is cut off, or holds none.
@@ -59,7 +65,7 @@ def stream(path: str | Path) -> Generator[Tensor]:
         raise AudioError("the file is empty", str(path))
     if there := _share_there(path):
         raise AudioError(f"cut off: {there:.0%} of it is there", str(path), "fetch or copy it again")
-    blocks = _finite(_decoded(path))
+    blocks = _finite(_decoded(path, rate, channels))
     first = next(blocks, None)
     if first is None:
         raise AudioError("the file holds no sound", str(path))
@@ -73,11 +79,11 @@ def _after(first: Tensor, blocks: Generator[Tensor]) -> Generator[Tensor]:
 
 def _finite(blocks: Iterable[Tensor]) -> Generator[Tensor]:
     for block in blocks:
-        if len(block):
+        if block.numel():
             yield torch.nan_to_num(block, nan=0.0, posinf=1.0, neginf=-1.0)
 
 
-def _decoded(path: Path) -> Iterator[Tensor]:
+def _decoded(path: Path, rate: int, channels: int) -> Iterator[Tensor]:
     """What libsndfile reads; from where it gives up, what ffmpeg does."""
     import soundfile
 
@@ -86,20 +92,34 @@ def _decoded(path: Path) -> Iterator[Tensor]:
         with soundfile.SoundFile(str(path)) as file:
             # of an MP3 without a header libsndfile guesses the length from the first frame and stops there
             if file.format != "MP3" or _length_header(path)[0]:
-                for block in resampled(_sndfile_blocks(file), int(file.samplerate), SAMPLE_RATE):
-                    done += len(block)
+                for block in _resampled(_sndfile_blocks(file, channels), int(file.samplerate), rate, channels):
+                    done += block.shape[-1]
                     yield block
                 return
     except soundfile.SoundFileError:
         pass  # not a format of libsndfile's, or damaged: ffmpeg forgives more
-    for block in _ffmpeg_blocks(path):
-        yield block[done:]
-        done = max(0, done - len(block))
+    for block in _ffmpeg_blocks(path, rate, channels):
+        yield block[..., done:]
+        done = max(0, done - block.shape[-1])
 
 
-def _sndfile_blocks(file: SoundFile) -> Iterator[Tensor]:
+def _sndfile_blocks(file: SoundFile, channels: int) -> Iterator[Tensor]:
     while len(samples := file.read(BLOCK, dtype="float32", always_2d=True)):
-        yield torch.from_numpy(np.ascontiguousarray(samples.mean(axis=1)))
+        if channels == 2 and samples.shape[1] == 2:
+            yield torch.from_numpy(np.ascontiguousarray(samples.T))
+        else:
+            mean = torch.from_numpy(np.ascontiguousarray(samples.mean(axis=1)))
+            yield mean if channels == 1 else mean.expand(2, -1)
+
+
+def _resampled(blocks: Iterable[Tensor], rate: int, target: int, channels: int) -> Iterator[Tensor]:
+    if channels == 1:
+        yield from resampled(blocks, rate, target)
+        return
+    lefts, rights = itertools.tee(blocks)
+    left, right = (block[0] for block in lefts), (block[1] for block in rights)
+    for pair in zip(resampled(left, rate, target), resampled(right, rate, target), strict=True):
+        yield torch.stack(pair)
 
 
 def _share_there(path: Path) -> float | None:
@@ -130,12 +150,13 @@ def resample(wave: Tensor, rate: int) -> Tensor:
     return torch.cat([wave[:0], *resampled([wave], rate, SAMPLE_RATE)])
 
 
-def _ffmpeg_blocks(path: Path) -> Iterator[Tensor]:
+def _ffmpeg_blocks(path: Path, rate: int, channels: int) -> Iterator[Tensor]:
     import imageio_ffmpeg
 
     # "file:" keeps a name with a colon or a leading dash from being taken for an option or a protocol
     source = ["-i", f"file:{path}", "-vn", "-map", "0:a:0"]
-    sink = ["-ac", "1", "-ar", str(SAMPLE_RATE), "-f", "f32le", "-"]
+    sink = ["-ac", str(channels), "-ar", str(rate), "-f", "f32le", "-"]
+    row = 4 * channels  # bytes
     with tempfile.TemporaryFile() as complaints:  # a pipe that nobody empties would stop ffmpeg
         try:
             command = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-v", "error", *source, *sink]
@@ -145,9 +166,10 @@ def _ffmpeg_blocks(path: Path) -> Iterator[Tensor]:
         silent = True
         with process:
             try:
-                while data := process.stdout.read(4 * BLOCK) if process.stdout else b"":
+                while data := process.stdout.read(row * BLOCK) if process.stdout else b"":
                     silent = False
-                    yield torch.frombuffer(bytearray(data[: len(data) // 4 * 4]), dtype=torch.float32)
+                    samples = torch.frombuffer(bytearray(data[: len(data) // row * row]), dtype=torch.float32)
+                    yield samples if channels == 1 else samples.reshape(-1, channels).T
                 process.wait()  # for its last words
             finally:
                 process.kill()  # who asks for no more blocks shall not wait for the rest

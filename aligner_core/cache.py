@@ -1,7 +1,9 @@
-"""What a model has heard in a sound is kept, so that the same sound with another text takes no second hearing.
+"""What a model has heard in a sound is kept, so that the same sound with another text takes no second hearing, and so
+is a voice that was taken out of its music.
 
 An entry is one file: sha256 of what follows; a line of JSON, padded to a multiple of `ALIGN` bytes; the table of
 what the model gave, little-endian float32, row by row: the very numbers, so an alignment does not depend on the cache.
+An entry for a voice is the sha256 and the samples, little-endian int16.
 """
 
 from __future__ import annotations
@@ -13,6 +15,7 @@ import os
 import sys
 import tempfile
 import time
+from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from pathlib import Path
 from typing import Any
@@ -27,7 +30,7 @@ VARIABLE = "KARALIGN_CACHE"  # names another folder
 LIMIT = 2**30  # bytes of all entries
 ALIGN = 64  # bytes
 DIGEST = 32  # bytes
-SUFFIX, PART = ".heard", ".part"
+SUFFIX, VOICE, PART = ".heard", ".voice", ".part"
 ABANDONED = 86400  # seconds after which an unfinished file belongs to no running process
 
 
@@ -53,7 +56,27 @@ class Cache:
 
     def fetch(self, key: str) -> tuple[NDArray[np.float32], Facts] | None:
         """What was heard, (frames, columns), and the facts of its model; None if it is not there or damaged."""
-        path = self.folder / (key + SUFFIX)
+        data = self._read(self.folder / (key + SUFFIX))
+        return None if data is None else _unpacked(data)
+
+    def keep(self, key: str, heard: NDArray[np.float32], facts: Facts) -> None:
+        """Keep what was heard, (frames, columns); other processes see the whole entry or none."""
+        table = np.ascontiguousarray(heard, dtype="<f4").data.cast("B")
+        self._keep(self.folder / (key + SUFFIX), _head(facts, heard.shape[1]), table)
+
+    def fetch_voice(self, key: str) -> NDArray[np.int16] | None:
+        """The voice (samples,) of a sound; None if it is not there or damaged."""
+        data = self._read(self.folder / (key + VOICE))
+        if data is None:
+            return None
+        return np.frombuffer(data, "<i2", offset=DIGEST).astype(np.int16, copy=sys.byteorder != "little")
+
+    def keep_voice(self, key: str, samples: NDArray[np.int16]) -> None:
+        """Keep the voice (samples,) of a sound, as `keep` does."""
+        self._keep(self.folder / (key + VOICE), np.ascontiguousarray(samples, dtype="<i2").data.cast("B"))
+
+    def _read(self, path: Path) -> bytearray | None:
+        """All of an entry; None if it is not there or damaged."""
         try:
             data = bytearray(path.stat().st_size)
             with path.open("rb") as file:
@@ -64,19 +87,17 @@ class Cache:
             return None
         with contextlib.suppress(OSError):
             os.utime(path)  # used now
-        return _unpacked(data)
+        return data
 
-    def keep(self, key: str, heard: NDArray[np.float32], facts: Facts) -> None:
-        """Keep what was heard, (frames, columns); other processes see the whole entry or none."""
-        head = _head(facts, heard.shape[1])
-        table = np.ascontiguousarray(heard, dtype="<f4").data.cast("B")
-        if DIGEST + len(head) + len(table) > self.limit:
+    def _keep(self, path: Path, *parts: bytes | memoryview) -> None:
+        if DIGEST + sum(map(len, parts)) > self.limit:
             return
-        digest = hashlib.sha256(head)
-        digest.update(table)
+        digest = hashlib.sha256()
+        for part in parts:
+            digest.update(part)
         with contextlib.suppress(OSError):
             self.folder.mkdir(parents=True, exist_ok=True)
-            self._write(self.folder / (key + SUFFIX), digest.digest(), head, table)
+            self._write(path, digest.digest(), *parts)
             self._trim()
 
     def _write(self, path: Path, *parts: bytes | memoryview) -> None:
@@ -102,7 +123,7 @@ class Cache:
     @property
     def entries(self) -> list[Path]:
         """The files of all entries."""
-        return list(self.folder.glob("*" + SUFFIX))
+        return [path for suffix in (SUFFIX, VOICE) for path in self.folder.glob("*" + suffix)]
 
     @property
     def size(self) -> int:
@@ -119,18 +140,28 @@ class Cache:
             path.unlink(missing_ok=True)
 
 
-def key(sound: str | Path, checkpoint: Path, device: str) -> str | None:
-    """The name of the entry for this content of a sound file, this content of a checkpoint and this kind of device;
-    None where a file cannot be read.
+def key(sound: str | Path, checkpoint: Path, device: str, separator: str = "") -> str | None:
+    """The name of the entry for this content of a sound file, this content of a checkpoint, this kind of device and
+    what separated the voice, if anything did; None where a file cannot be read.
 
     CPU and GPU round differently, so they don't share: what is heard on one never changes what comes out of the other.
     """
+    separated = [separator] if separator else []
+    return _named([VERSION, __version__, device.partition(":")[0]], [Path(sound), checkpoint], separated)
+
+
+def voice_key(sound: str | Path, separator: str) -> str | None:
+    """The name of the entry for the voice that a separator takes out of this content of a sound file; None where that
+    cannot be read."""
+    return _named([VERSION, __version__], [Path(sound)], ["voice", separator])
+
+
+def _named(before: Sequence[object], files: Sequence[Path], after: Sequence[object]) -> str | None:
     try:
-        contents = [_content(Path(sound)), _content(checkpoint)]
+        contents = [_content(path) for path in files]
     except OSError:
         return None
-    parts = [VERSION, __version__, device.partition(":")[0], *contents]
-    return hashlib.sha256(json.dumps(parts).encode()).hexdigest()
+    return hashlib.sha256(json.dumps([*before, *contents, *after]).encode()).hexdigest()
 
 
 def _content(path: Path) -> str:

@@ -147,7 +147,7 @@ class Listener:
     sample_rate = 16000
     frame_seconds = 0.01
 
-    def hear(self, sound: str, progress: Callable[[float], None] | None, lyrics: Alignment) -> torch.Tensor:
+    def hear(self, sound: str, progress: Callable[[float], None] | None, lyrics: Alignment, *_: object) -> torch.Tensor:
         self.before()
         assert lyrics.lines
         import soundfile

@@ -46,7 +46,11 @@ def _device(ctx: click.Context, param: click.Parameter, value: str) -> str:
 )  # fmt: skip
 @output_options
 @hint_options
-@click.option("--model", metavar="FILE", help="Checkpoint of the acoustic model.  [default: the released one]")
+@click.option(
+    "--model", metavar="NAME|FILE",
+    help="Acoustic model: a name listed by `karalign doctor`, or a checkpoint.  [default: cnn]",
+)  # fmt: skip
+@click.option("--separate", is_flag=True, help="First take the voice out of the music: needs demucs, and patience.")
 @click.option(
     "--device", default="cpu", show_default=True, callback=_device, metavar="DEVICE",
     help="Where the model runs: cpu, cuda, cuda:N or auto.",
@@ -64,7 +68,7 @@ def _device(ctx: click.Context, param: click.Parameter, value: str) -> str:
 @click.pass_context
 def command(
     ctx: click.Context, audio: str, lyrics: str, outputs: tuple[str, ...], format_name: str | None,
-    level: Level | None, k_tag: KaraokeTag, no_clobber: bool, model: str | None, device: str,
+    level: Level | None, k_tag: KaraokeTag, no_clobber: bool, model: str | None, separate: bool, device: str,
     no_cache: bool, hints: Hints, min_confidence: float | None, as_json: bool, quiet: bool, verbose: bool,
 ) -> None:  # fmt: skip
     """Time the text in LYRICS to the sound in AUDIO.
@@ -86,7 +90,8 @@ def command(
     asked = hints.check(text, lyrics)
     say(f"{lyrics} read: {len(text.lines)} lines")
     with _progress(not quiet and not verbose and _on_terminal()) as progress, _names(audio, lyrics):
-        alignment, length = _align(audio, text, hints, asked, model, device, not no_cache, progress, say)
+        source = _Source(audio, model, _chosen(device), separate, not no_cache)
+        alignment, length = _align(source, text, hints, asked, progress, say)
     for target in targets:
         target.write(alignment)
     threshold = DOUBTFUL if min_confidence is None else min_confidence
@@ -99,16 +104,32 @@ def command(
         ctx.exit(LOW_CONFIDENCE)
 
 
+@dataclasses.dataclass(frozen=True)
+class _Source:
+    """A sound file, what hears it, whether the voice is separated first, and whether what comes of it is kept."""
+
+    name: str
+    model: str | None
+    device: str
+    separate: bool
+    cached: bool
+
+    def key(self, separator: str) -> str | None:
+        from aligner_core import acoustic, cache
+
+        return cache.key(self.name, acoustic.checkpoint(self.model), self.device, separator) if self.cached else None
+
+
 def _align(
-    name: str, text: Alignment, hints: Hints, asked: Collection[int], model: str | None, device: str, cached: bool,
-    progress: Progress | None, say: Say,
-) -> tuple[Alignment, float]:  # fmt: skip
+    source: _Source, text: Alignment, hints: Hints, asked: Collection[int], progress: Progress | None, say: Say
+) -> tuple[Alignment, float]:
     """The alignment, and the length of the sound in seconds."""
     from aligner_core import Aligner
 
-    aligner, heard = _hear(name, text, model, _chosen(device), cached, progress, say)
+    aligner, heard = _hear(source, text, progress, say)
     aligner = Aligner(aligner.model, hints.exact)
     length = (len(heard) - 1) * aligner.model.frame_seconds
+    name = source.name
     say(f"{name} heard: {length:.1f} s")
     alignment = hints.aligned(aligner, heard, text)
     say("aligned")
@@ -117,30 +138,31 @@ def _align(
     return dataclasses.replace(alignment, audio=Path(name).name), length
 
 
-def _hear(
-    name: str, text: Alignment, model: str | None, device: str, cached: bool, progress: Progress | None, say: Say
-) -> tuple[Aligner, Tensor]:
+def _hear(source: _Source, text: Alignment, progress: Progress | None, say: Say) -> tuple[Aligner, Tensor]:
     """An aligner and what its model hears in the sound, log-probabilities (frames, symbols): from the cache, where no
     model is loaded, or from the model, and kept in the cache then."""
     import torch
 
     from aligner_core import Aligner, acoustic, audio
-    from aligner_core.cache import Cache, Facts, key
+    from aligner_core.cache import Cache, Facts
+    from aligner_core.separate import Demucs
 
-    place = key(name, acoustic.checkpoint(model), device) if cached else None
-    if place and (known := Cache().fetch(place)):
+    separator = Demucs(source.device) if source.separate else None
+    by = separator.name if separator else ""
+    if (place := source.key(by)) and (known := Cache().fetch(place)):
         say("found in the cache")
         if progress:
             progress(1.0)
         log_probs, facts = known
-        return Aligner(acoustic.Deferred(**vars(facts), source=model, device=device)), torch.from_numpy(log_probs)
+        model = acoustic.Deferred(**vars(facts), source=source.model, device=source.device)
+        return Aligner(model), torch.from_numpy(log_probs)
     with _hushed():
-        audio.stream(name).close()  # what is no sound is told before a model is loaded
-    aligner = Aligner.load(model, device)
+        audio.stream(source.name).close()  # what is no sound is told before a model is loaded
+    aligner = Aligner.load(source.model, source.device)
     say("model loaded")
     with _hushed_at_first(progress) as onward:
-        heard = aligner.hear(name, onward, text)
-    if place:
+        heard = aligner.hear(source.name, onward, text, separator, Cache() if source.cached else None)
+    if place := place or source.key(by):  # a model that was fetched had no content before
         hears = aligner.model
         Cache().keep(place, heard.numpy(), Facts(hears.symbols, hears.sample_rate, hears.frame_seconds))
     return aligner, heard
