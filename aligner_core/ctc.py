@@ -93,12 +93,6 @@ def prior_ctc_loss(
     return _reduce(torch.where(possible, loss, 0.0 if zero_infinity else float("inf")), target_lengths, reduction)
 
 
-def greedy(log_probs: Tensor, blank: int = 0) -> list[int]:
-    """The best symbol of each frame, repeats merged, blanks dropped. Shape: (frames, symbols) -> labels."""
-    best = torch.unique_consecutive(log_probs.argmax(-1))
-    return [symbol for symbol in best.tolist() if symbol != blank]
-
-
 def _states(targets: Tensor, blank: int) -> tuple[Tensor, Tensor]:
     """Symbols (batch, 2 * labels + 1) with blanks around the labels; where a state may be entered from two before."""
     states = torch.full((len(targets), 2 * targets.shape[1] + 1), blank, dtype=torch.long, device=targets.device)

@@ -76,12 +76,33 @@ def error_rate(reference: Sequence[object], hypothesis: Sequence[object]) -> flo
     """
     if not reference:
         raise AlignmentError("no error rate against an empty reference")
-    row = list(range(len(hypothesis) + 1))
-    for i, wanted in enumerate(reference, start=1):
-        corner, row[0] = row[0], i
-        for j, said in enumerate(hypothesis, start=1):
-            corner, row[j] = row[j], min(row[j] + 1, row[j - 1] + 1, corner + (wanted != said))
-    return row[-1] / len(reference)
+    return _edits(reference, hypothesis) / len(reference)
+
+
+def phone_error_rate(references: Sequence[Sequence[object]], hypotheses: Sequence[Sequence[object]]) -> float:
+    """Least number of edits from what was said to what was heard in all recordings together, by the sounds said.
+
+    Raises:
+        AlignmentError: nothing was said, or the numbers of recordings differ.
+    """
+    if len(references) != len(hypotheses):
+        raise AlignmentError(f"{len(references)} references and {len(hypotheses)} hypotheses")
+    said = sum(map(len, references))
+    if not said:
+        raise AlignmentError("no error rate against an empty reference")
+    return sum(map(_edits, references, hypotheses)) / said
+
+
+def _edits(reference: Sequence[object], hypothesis: Sequence[object]) -> int:
+    """Row by row of the table of Wagner and Fischer; insertions, which go along a row, by one running minimum."""
+    numbers = {item: number for number, item in enumerate({*reference, *hypothesis})}
+    heard = np.array([numbers[item] for item in hypothesis], np.int64)
+    places = np.arange(len(heard) + 1)
+    row = places
+    for wanted in reference:
+        others = np.minimum(row[1:] + 1, row[:-1] + (heard != numbers[wanted]))
+        row = np.minimum.accumulate(np.append(row[0] + 1, others) - places) + places
+    return int(row[-1])
 
 
 @dataclass(frozen=True, slots=True)

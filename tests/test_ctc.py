@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.autograd import gradcheck
 
-from aligner_core.ctc import Reduction, ctc_loss, greedy, prior_ctc_loss
+from aligner_core.ctc import Reduction, ctc_loss, prior_ctc_loss
 from aligner_core.errors import AlignmentError
 
 Batch = tuple[Tensor, tuple[Tensor, Tensor, Tensor]]
@@ -161,18 +161,6 @@ def test_dividing_by_the_prior_favours_rare_symbols() -> None:
         loss = prior_ctc_loss(x, PRIOR, *rest, scale=scale, reduction="sum", zero_infinity=True)
         pulls.append(torch.autograd.grad(loss, x)[0][..., 0].sum())
     assert float(pulls[1]) > float(pulls[0])  # the gradient on the blank: it is pushed down more
-
-
-@pytest.mark.parametrize(
-    ("path", "labels"), [([0, 0], []), ([1, 1, 2], [1, 2]), ([1, 0, 1], [1, 1]), ([0, 2, 2, 0, 0, 1], [2, 1]), ([], [])]
-)
-def test_greedy_merges_repeats_and_drops_blanks(path: list[int], labels: list[int]) -> None:
-    log_probs = F.one_hot(torch.tensor(path, dtype=torch.long), 3).float().log()
-    assert greedy(log_probs) == labels
-
-
-def test_greedy_takes_another_blank() -> None:
-    assert greedy(torch.eye(3).log(), blank=2) == [0, 1]
 
 
 @pytest.mark.parametrize(

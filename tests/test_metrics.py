@@ -9,6 +9,7 @@ import sys
 from pathlib import Path
 from typing import Any
 
+import jiwer
 import mir_eval.alignment
 import numpy as np
 import pytest
@@ -212,6 +213,28 @@ def test_one_more_edit_changes_the_error_rate_by_one_edit_at_most(a: list[int], 
     assert abs(len(a) - len(b)) <= edits + 1e-9
     assert edits <= max(len(a), len(b)) + 1e-9
     assert abs(metrics.error_rate(a, [*b, extra]) * len(a) - edits) <= 1 + 1e-9
+
+
+sounds = st.lists(st.sampled_from("abcd"), max_size=8)
+
+
+@given(st.lists(st.tuples(sounds, sounds), min_size=1, max_size=4))
+def test_the_phone_error_rate_is_jiwer_s_of_words(said: list[tuple[list[str], list[str]]]) -> None:
+    said = [(reference or ["a"], hypothesis) for reference, hypothesis in said]
+    references, hypotheses = zip(*said, strict=True)
+    theirs = jiwer.wer([" ".join(x) for x in references], [" ".join(x) for x in hypotheses])
+    assert metrics.phone_error_rate(references, hypotheses) == pytest.approx(theirs)
+
+
+def test_the_phone_error_rate_counts_sounds_and_not_recordings() -> None:
+    assert metrics.phone_error_rate(["abc", "", "d"], ["abd", "e", "d"]) == 2 / 4
+
+
+def test_the_phone_error_rate_needs_as_many_hypotheses_and_something_said() -> None:
+    with pytest.raises(AlignmentError, match="2 references and 1 hypotheses"):
+        metrics.phone_error_rate(["a", "b"], ["a"])
+    with pytest.raises(AlignmentError, match="empty reference"):
+        metrics.phone_error_rate([""], ["a"])
 
 
 def test_error_rate_needs_a_reference() -> None:
