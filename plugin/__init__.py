@@ -20,9 +20,12 @@ def load(path: StrPath) -> Alignment:
         LyricsError: the file cannot be read as text.
         FormatError: the ending is unknown, or the content is not what the ending says.
     """
-    from .formats import for_path
+    from .files import read_text
+    from .formats import for_path, for_text
 
-    return for_path(path).load(path)
+    for_path(path)  # an ending that is unknown is told before a file that is not there
+    decoded = read_text(path)
+    return for_text(path, decoded.text).read(decoded, path)
 
 
 def save(alignment: Alignment, path: StrPath, level: Level | None = None) -> None:

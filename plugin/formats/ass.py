@@ -1,4 +1,4 @@
-r"""ASS and SSA: karaoke by `\k` tags, as libass and Aegisub read them.
+r"""ASS: karaoke by `\k` tags, as libass and Aegisub read them. `ssa.py` is its elder.
 
 A tag gives the centiseconds that the text after it lasts, counted from the start of the line. Boundaries are rounded
 and their differences written, so that the sum is the duration of the line; pauses are tags without text.
@@ -9,11 +9,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
+from dataclasses import dataclass, replace
+from typing import ClassVar
 
+from aligner_core.extra import Extra
 from aligner_core.timeline import Alignment, Line
 
-from .base import DEFAULTS, Format, FormatError, KaraokeTag, RenderOptions, one_row, split_rows, timed_lines
+from .base import DEFAULTS, Format, FormatError, KaraokeTag, Level, RenderOptions, one_row, split_rows, timed_lines
 from .pieces import Piece, assemble, cut, with_syllables
 
 HEADER = """\
@@ -34,12 +36,14 @@ Style: Default,Arial,84,&H0030C8FF,&H00FFFFFF,&H00000000,&H80000000,-1,0,0,0,100
 Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
 """  # what was sung is amber (the primary colour), what comes is white
 
-_DIALOGUE = "Dialogue: 0,{},{},Default,,0,0,0,,{}\n"
 _FIELDS: tuple[str, ...] = ("layer", "start", "end", "style", "name", "marginl", "marginr", "marginv", "effect", "text")
 _ROW = re.compile(r"\s*(Format|Dialogue|Comment)\s*:(.*)", re.IGNORECASE)
+_MADE = ("fx", "template", "code", "mixin")  # effects of what karaoke templates make, and of themselves
+_TITLE = re.compile(r"^Title:[ \t]*(.*)$", re.MULTILINE | re.IGNORECASE)
 _TIME = re.compile(r"\s*(-?)([0-9]{1,3}):([0-9]{1,2}):([0-9]{1,2})(?:[.,:]([0-9]{1,3}))?\s*")
-_BLOCK = re.compile(r"\{([^}]*)\}")  # an unclosed brace is text
+BLOCK = re.compile(r"\{([^}]*)\}")  # an unclosed brace is text
 _OVERRIDE = re.compile(r"\\(?:(kt|kf|ko|k|K)([0-9]{0,7}(?:\.[0-9]{0,3})?)|p([0-9]))")
+_FURIGANA = re.compile(r"(.*[\u3005-\u3007\u3400-\u9fff\uf900-\ufaff]\s*|[#＃])[|｜][!！<＜]?([\u3041-\u30ff]+)(\s*)")
 _DEFAULT_K = "100"  # centiseconds, of a tag without a number; as in libass, ass_parse.c
 _JOINER = "\u2060"  # keeps a backslash of the lyrics from making a tag of what follows
 
@@ -48,7 +52,10 @@ class Ass(Format):
     """ASS with a karaoke tag for each syllable; reads SSA too."""
 
     name = "ass"
-    extensions = (".ass", ".ssa")
+    extensions: ClassVar[tuple[str, ...]] = (".ass",)
+    keeps = frozenset({"voice", "title", "furigana"})
+    header: ClassVar[str] = HEADER
+    dialogue: ClassVar[str] = "Dialogue: 0,{},{},Default,{},0,0,0,,{}\n"
     step = 0.01
     levels = ("line", "word", "syllable")
     default = "syllable"
@@ -59,27 +66,48 @@ class Ass(Format):
         Comments are left out, and so are the lines that karaoke templates made; their sources (comments with the
         effect "karaoke") are read instead.
         """
-        lines = [line for event in _events(text) if (line := _line(*event)).text]
-        return Alignment(with_syllables(lines))
+        lines = [line for event in events(text) if (line := _line(event)).text]
+        title = _TITLE.search(text)
+        return Alignment(with_syllables(lines), extra=Extra.of({"title": title[1].strip() if title else ""}))
 
     def render(self, alignment: Alignment, options: RenderOptions = DEFAULTS) -> str:
         """Write a new script, a dialogue line for each timed line."""
         level = self.level_for(options)
         rows = [
-            _DIALOGUE.format(_clock(start), _clock(end), _tagged(start, end, cut(line, level), options.tag))
+            self.dialogue.format(clock(start), clock(end), _name(line), _tagged(start, end, line, level, options.tag))
             for start, end, line in timed_lines(alignment)
         ]
-        return HEADER + "".join(rows)
+        title = one_row(alignment.extra.get("title", "")).strip()
+        header = self.header.replace("]\n", f"]\nTitle: {title}\n", 1) if title else self.header
+        return header + "".join(rows)
 
 
-def _events(text: str) -> Iterator[tuple[int, int, str]]:
-    """Start, end (ms) and text of each event that is sung.
+@dataclass(frozen=True, slots=True)
+class Event:
+    """A row of a script that is sung.
+
+    Args:
+        row: from 0.
+        start, end: ms.
+        fields: where each begins and ends in the row, by its name in lower case.
+    """
+
+    row: int
+    start: int
+    end: int
+    name: str
+    text: str
+    fields: dict[str, tuple[int, int]]
+
+
+def events(text: str) -> Iterator[Event]:
+    """Each event that is sung: dialogue, and the comments that karaoke templates take their lines from.
 
     Raises:
         FormatError: there is no event at all, or one is damaged.
     """
     fields, count = _FIELDS, 0
-    for number, row in enumerate(split_rows(text), 1):
+    for number, row in enumerate(split_rows(text)):
         if not (found := _ROW.match(row)):
             continue
         kind, rest = found[1].lower(), found[2]
@@ -88,13 +116,22 @@ def _events(text: str) -> Iterator[tuple[int, int, str]]:
             fields = names if {"start", "end", "text"} <= set(names) else fields
             continue
         count += 1
-        event = dict(zip(fields, rest.split(",", len(fields) - 1), strict=False))
-        start, end = _ms(event.get("start", ""), number), _ms(event.get("end", ""), number)
+        cells = rest.split(",", len(fields) - 1)
+        event = dict(zip(fields, cells, strict=False))
+        start, end = _ms(event.get("start", ""), number + 1), _ms(event.get("end", ""), number + 1)
         effect = event.get("effect", "").strip().lower()
-        if effect == "karaoke" if kind == "comment" else not effect.startswith("fx"):
-            yield start, max(start, end), event.get("text", "")
+        if effect == "karaoke" if kind == "comment" else not effect.startswith(_MADE):
+            name, places = event.get("name", event.get("actor", "")), _places(cells, found.start(2))
+            shown = event.get("text", "")
+            yield Event(number, start, max(start, end), name, shown, dict(zip(fields, places, strict=False)))
     if not count:
         raise FormatError("no Dialogue line", "1", "is it ASS?")
+
+
+def _places(cells: Sequence[str], at: int) -> Iterator[tuple[int, int]]:
+    for cell in cells:
+        yield at, at + len(cell)
+        at += len(cell) + 1
 
 
 def _ms(time: str, number: int) -> int:
@@ -105,30 +142,87 @@ def _ms(time: str, number: int) -> int:
     return 0 if sign else whole * 1000 + int(fraction.ljust(3, "0"))
 
 
-def _line(start: int, end: int, text: str) -> Line:
-    return assemble(_pieces(start, text), start / 1000, end / 1000)
+def _line(event: Event) -> Line:
+    pieces = list[Piece]()
+    furigana: dict[float, str] = {}
+    for mark in marks(event.start, event.text):
+        start, end = (None if ms is None else ms / 1000 for ms in (mark.start, mark.end))
+        if mark.joined and pieces[-1].start is not None:
+            start = pieces[-1].start
+            pieces[-1] = Piece(pieces[-1].text + mark.text, start, end)
+        else:
+            pieces.append(Piece(mark.text, start, end))
+        if mark.furigana and start is not None:
+            furigana[start] = furigana.get(start, "") + mark.furigana
+    line = assemble(pieces, event.start / 1000, event.end / 1000)
+    line = _with_furigana(line, furigana) if furigana else line
+    return replace(line, extra=Extra.of({"voice": event.name.strip()}))
 
 
-def _pieces(start: int, text: str) -> list[Piece]:
-    """The text of an event cut at its karaoke tags; what stands before the first has no time."""
-    first, *parts = _BLOCK.split(text)
-    pieces, now, drawing = [Piece(_unescaped(first))], start, False
-    for block, literal in zip(parts[::2], parts[1::2], strict=True):
-        for kind, value, drawn in _OVERRIDE.findall(block):
-            millis = round(float(value.strip(".") or _DEFAULT_K) * 10)
+def _with_furigana(line: Line, told: dict[float, str]) -> Line:
+    (line,) = with_syllables([line])
+    words = [replace(word, syllables=tuple(
+        replace(part, extra=Extra.of({"furigana": told.get(-1.0 if part.start is None else part.start, "")}))
+        for part in word.syllables)) for word in line.words]  # fmt: skip
+    return replace(line, words=tuple(words))
+
+
+@dataclass(slots=True)
+class Mark:
+    """Text from one karaoke tag to the next.
+
+    Args:
+        start, end: ms; None: before the first tag.
+        at: where the tag stands in the text of the event: its first and last character, the number aside; None: none.
+        furigana: how the text is read.
+    """
+
+    start: int | None
+    end: int | None
+    at: tuple[int, int] | None = None
+    text: str = ""
+    furigana: str = ""
+    joined: bool = False  # one more highlight of the text before
+
+
+def marks(start: int, text: str) -> list[Mark]:
+    """The text of an event cut at its karaoke tags; what stands before the first has no time.
+
+    Args:
+        start: of the event, ms.
+    """
+    out, now, drawing, done = [Mark(None, None)], start, False, 0
+    for block in [*BLOCK.finditer(text), None]:
+        if not drawing:
+            out[-1].text += _unescaped(text[done : block.start() if block else len(text)])
+        if not block:
+            break
+        done = block.end()
+        for tag in _OVERRIDE.finditer(text, block.start(), block.end()):
+            kind, value, drawn = tag.groups()
+            millis = round(float((value or "").strip(".") or _DEFAULT_K) * 10)
             if drawn:
                 drawing = drawn != "0"
             elif kind == "kt":
                 now = start + millis
             else:
-                pieces.append(Piece("", now / 1000, (now + millis) / 1000))
+                out.append(Mark(now, now + millis, tag.span(2)))
                 now += millis
-        if not drawing:
-            pieces[-1] = replace(pieces[-1], text=pieces[-1].text + _unescaped(literal))
-    return pieces
+    return list(_read_furigana(out))
 
 
-def _tagged(start: float, end: float, pieces: Sequence[Piece], tag: KaraokeTag) -> str:
+def _read_furigana(marks: Sequence[Mark]) -> Iterator[Mark]:
+    """`漢|かん`, and `#|じ` on the tag after it: one more highlight of the same text."""
+    for mark in marks:
+        if mark.at and (found := _FURIGANA.fullmatch(mark.text)):
+            mark.joined = found[1] in "#＃"
+            mark.text, mark.furigana = ("" if mark.joined else found[1]) + found[3], found[2]
+        yield mark
+
+
+def _tagged(start: float, end: float, line: Line, level: Level, tag: KaraokeTag) -> str:
+    pieces = cut(line, level)
+    told = {part.start: part.extra.get("furigana", "") for word in line.words for part in word.syllables if part.extra}
     if all(piece.start is None for piece in pieces):
         return _escaped(pieces[0].text)
     out, now = [], _centis(start)
@@ -137,7 +231,9 @@ def _tagged(start: float, end: float, pieces: Sequence[Piece], tag: KaraokeTag) 
             begin, stop = _centis(piece.start), _centis(piece.end)
             out.append((rf"{{\k{begin - now}}}" if begin > now else "") + rf"{{\{tag}{stop - begin}}}")
             now = stop
-        out.append(_escaped(piece.text))
+        body = piece.text.rstrip()
+        read = f"|{told[piece.start]}" if level == "syllable" and told.get(piece.start) else ""
+        out.append(_escaped(body) + read + _escaped(piece.text[len(body) :]))
     rest = _centis(end) - now
     return "".join(out) + (rf"{{\k{rest}}}" if rest else "")
 
@@ -153,10 +249,15 @@ def _unescaped(text: str) -> str:
     return text.replace("\\" + _JOINER, "\\")
 
 
+def _name(line: Line) -> str:
+    return one_row(line.extra.get("voice", "")).replace(",", ";").strip()
+
+
 def _centis(seconds: float) -> int:
     return round(seconds * 100)
 
 
-def _clock(seconds: float) -> str:
+def clock(seconds: float) -> str:
+    """`H:MM:SS.cc`."""
     minutes, centis = divmod(_centis(seconds), 6000)
     return f"{minutes // 60}:{minutes % 60:02}:{centis // 100:02}.{centis % 100:02}"

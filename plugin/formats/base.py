@@ -2,8 +2,9 @@
 
 1. write `plugin/formats/NAME.py` with a subclass of `Format`: its class attributes, `parse` and `render`;
 2. add an instance of it to `FORMATS` in `plugin/formats/__init__.py`;
-3. if its files could be taken for lyrics, add what gives them away to `_SIGNS` below;
-4. run tests/test_formats.py, which loops over `FORMATS`, and write golden texts in tests/test_NAME.py.
+3. if its files could be taken for lyrics, add what gives them away to `SIGNS` below;
+4. say in `keeps` and the attributes beside it what it can hold, which the tests and `karalign formats` go by;
+5. run tests/test_formats.py, which loops over `FORMATS`, and write golden texts in tests/test_NAME.py.
 """
 
 from __future__ import annotations
@@ -15,17 +16,24 @@ from typing import ClassVar, Literal
 
 from aligner_core.errors import AlignerError
 from aligner_core.timeline import Alignment, Line
-from plugin.files import StrPath, read_text, write_atomic
+from plugin.files import Decoded, StrPath, read_text, write_atomic
 
 Level = Literal["line", "word", "syllable", "phone"]
 LEVELS: tuple[Level, ...] = ("line", "word", "syllable", "phone")
 KaraokeTag = Literal["k", "kf", "ko"]
 
-_SIGNS = {
+SIGNS = {
     "lrc": re.compile(r"^[ \t]*\[[0-9]{2,3}:[0-9]{2}(?:[.:][0-9]+)?\]", re.MULTILINE),
     "srt": re.compile(r"^[ \t]*[0-9]+:[0-9]+:[0-9]+[.,][0-9]+ *-->", re.MULTILINE),
     "ass": re.compile(r"^(?:\[Script Info\]|Dialogue:\s*\S+?,[0-9]+:[0-9]+:)", re.MULTILINE),
     "json": re.compile(r'\A\s*\{\s*"'),
+    "vtt": re.compile(r"\A\ufeff?WEBVTT(?:[ \t].*)?$", re.MULTILINE),
+    "ttml": re.compile(r"\A\s*(?:<\?xml[^>]*\?>)?\s*(?:<!--.*?-->\s*)*<(?:\w+:)?tt[\s>]", re.DOTALL),
+    "ultrastar": re.compile(r"^#BPM:\s*[0-9]", re.MULTILINE | re.IGNORECASE),
+    "labels": re.compile(r"\A\s*-?[0-9]+[.,][0-9]+\t-?[0-9]+[.,][0-9]+(?:\t|$)", re.MULTILINE),
+    "textgrid": re.compile(r'\A\s*(?:File type = )?"ooTextFile(?: short)?"'),
+    "ctm": re.compile(r"\A(?:;;.*\n)*\S+ \S+ [0-9]+\.[0-9]+ [0-9]+\.[0-9]+ \S+"),
+    "tsv": re.compile(r"\Astart\tend\t"),
 }
 _LINE_ENDS = re.compile(r"\r\n|[\n\r\v\f\x1c-\x1e\x85\u2028\u2029]")
 
@@ -63,6 +71,13 @@ class Format(ABC):
     levels: ClassVar[tuple[Level, ...]]  # that it can hold, coarse to fine; empty: no times at all
     default: ClassVar[Level] = "line"  # written if none is asked for
     starts_only: ClassVar[tuple[Level, ...]] = ()  # levels at which a span lasts until the next one begins
+    shortest: ClassVar[float] = 0.0  # seconds; what lasts less may lose its time
+    flat: ClassVar[bool] = False  # below the line every word is written, and read again, as a line of its own
+    bounds: ClassVar[bool] = True  # a line has edges of its own; else it lasts from its first word to its last
+    times_one_word: ClassVar[bool] = False  # a line of one word gives that word its time
+    sparse: ClassVar[bool] = True  # words without time may stand among timed ones
+    keeps: ClassVar[frozenset[str]] = frozenset()  # what it can hold besides: names in `Extra`
+    encoding: ClassVar[str] = "UTF-8"  # written; all are read by their mark, as UTF-8, or as Windows-1252
 
     @abstractmethod
     def parse(self, text: str) -> Alignment:
@@ -87,9 +102,16 @@ class Format(ABC):
             LyricsError: it cannot be read as text.
             FormatError: it is not in this format.
         """
-        text = read_text(path).text
+        return self.read(read_text(path), path)
+
+    def read(self, decoded: Decoded, path: StrPath) -> Alignment:
+        """Read the text of a file, whose name is told in errors.
+
+        Raises:
+            FormatError: it is not in this format.
+        """
         try:
-            return self.parse(text)
+            return self.parse(decoded.text)
         except FormatError as error:
             raise _located(error, path) from error
 
@@ -105,6 +127,32 @@ class Format(ABC):
         except FormatError as error:
             raise _located(error, path) from error
         write_atomic(path, text.encode("utf-8", errors="replace"))
+
+    def losses(self, alignment: Alignment, options: RenderOptions = DEFAULTS) -> tuple[str, ...]:
+        """What of an alignment `render` will not write, in words; scores, which are no part of the text, aside."""
+        written = LEVELS.index(self.level_for(options)) if self.levels else -1
+        finer = (alignment.words, alignment.syllables, alignment.phones)
+        lost = [
+            f"times of {level}s" for level, spans in zip(LEVELS[1:], finer, strict=True)
+            if LEVELS.index(level) > written and any(span.timed for span in spans)
+        ]  # fmt: skip
+        if self.levels and any(line.words and not line.timed for line in alignment.lines):
+            lost.append("lines without time")
+        told = [alignment.extra, *(line.extra for line in alignment.lines), *(s.extra for s in alignment.syllables)]
+        names = dict.fromkeys(name for extra in told for name in extra)
+        return (*lost, *(name for name in names if not self._keeps(name)))
+
+    def _keeps(self, name: str) -> bool:
+        return name in self.keeps or name.startswith(f"{self.name}:")
+
+    def retimed(self, text: str, alignment: Alignment, options: RenderOptions = DEFAULTS) -> str | None:  # noqa: ARG002
+        """The text of a file with the times of `alignment`, all else byte for byte, or None: this format cannot.
+
+        Args:
+            text: a file that `parse` reads.
+            alignment: of its lines, `number` telling which; a line without time keeps its old one.
+        """
+        return None
 
     def level_for(self, options: RenderOptions) -> Level:
         """The level to write: the wanted or the usual one, or the finest that this format holds."""
@@ -145,7 +193,7 @@ def refuse_foreign(text: str, own: str) -> None:
     Raises:
         FormatError: it is; `where` is the first line that tells.
     """
-    for name, sign in _SIGNS.items():
+    for name, sign in SIGNS.items():
         if name != own and (found := sign.search(text)):
             row = len(split_rows(text[: found.end()])) - found[0].strip().count("\n")
             raise FormatError(f"this is {name}, not {own}", str(row), f"name it .{name}")

@@ -4,7 +4,9 @@
 
 A stamp gives the start of the text after it; one without text after it, the end of the text before it. Headings and
 comments are not written: Navidrome shows a line without a stamp as lyrics. Neither is the offset tag, which half of
-the players ignore and some apply the wrong way round: times are written as they are.
+the players ignore and some apply the wrong way round: times are written as they are. Of two lines with one stamp the
+second is a translation; "v1:" or, as Walaoke has it, "F:", "M:" or "D:" in front tells who sings, `[bg: ...]` the
+background voice.
 """
 
 from __future__ import annotations
@@ -13,8 +15,9 @@ import math
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 
+from aligner_core.extra import NOTHING, Extra
 from aligner_core.timeline import Alignment, Line, untimed_line
 
 from .base import (
@@ -38,7 +41,10 @@ _STAMP = re.compile(rf"[\[<]{_TIME}[\]>]")  # old karaoke files have square stam
 _HEAD = re.compile(rf"(?:\s*\[{_TIME}\])+")
 _TAG = re.compile(r"\[([a-z]+)\s*:(.*)\]\s*", re.IGNORECASE)
 _OFFSET = re.compile(r"\s*([+-]?[0-9]{1,9})\s*")
-_SINGER = re.compile(r"^\s*v[0-9]+:\s*")  # who sings, in duets
+_SINGER = re.compile(r"\s*(v[0-9]{1,3}|[FMD]):\s*")  # who sings, in duets
+_IDS = {"ti": "title", "ar": "artist", "al": "album", "au": "author", "by": "by", "la": "language"}
+_ALIKE = {"lang": "la", "language": "la", "title": "ti", "artist": "ar", "album": "al"}
+_SEEN = {"offset", "bg"}
 
 
 @dataclass(frozen=True, slots=True)
@@ -50,12 +56,14 @@ class _Row:
         marks: (ms, the text after that stamp); the first is the stamp of the row. Empty: nothing is shown any more.
         end: ms, where a stamp tells it.
         untimed: what a row without a stamp holds.
+        extra: who sings it, what it is.
     """
 
     start: int
     marks: tuple[tuple[int, str], ...] = ()
     end: int | None = None
     untimed: Line | None = None
+    extra: Extra = NOTHING
 
 
 class Lrc(Format):
@@ -67,28 +75,32 @@ class Lrc(Format):
     levels = ("line", "word", "syllable")
     default = "word"
     starts_only = ("line",)
+    keeps = frozenset({*_IDS.values(), "voice", "role"})
 
     def parse(self, text: str) -> Alignment:
         """Read stamped lines, sorted by time; a line whose end no stamp tells lasts until the next.
 
-        Repeated and equal stamps, stamps without text, the offset, old karaoke files and background voices are
-        understood; rows without a stamp become untimed lines.
+        Repeated and equal stamps, stamps without text, the offset, old karaoke files, singers and background voices
+        are understood; rows without a stamp become untimed lines.
         """
         refuse_foreign(text, self.name)
         rows = sorted(_rows(text), key=lambda row: row.start)  # stable: a translation stays after its original
         starts = sorted({row.start for row in rows if row.untimed is None})
         lines = [row.untimed or _line(row, _end(row, starts)) for row in rows if row.untimed or row.marks]
-        return Alignment(with_syllables(lines))
+        return Alignment(with_syllables(_translated(lines)), extra=_told(text))
 
     def render(self, alignment: Alignment, options: RenderOptions = DEFAULTS) -> str:
         """Write a row for each timed line, and an empty one where a pause follows and at the end."""
         level = self.level_for(options)
-        rows: list[str] = []
+        rows: list[str] = list(_ids(alignment.extra))
+        voices = _voices(alignment)
         silent = math.inf  # seconds: since when nobody sings
         for start, end, line in timed_lines(alignment):
             if start - silent > PAUSE:
                 rows.append(f"[{_clock(silent)}]")
-            rows.append(_written(start, end, cut(line, level), level))
+            rows.append(_written(start, end, cut(line, level), level, voices.get(line.extra.get("voice", ""), "")))
+            if line.extra.get("role") == "background" and level != "line":
+                rows[-1] = f"[bg: {_HEAD.sub('', rows[-1], count=1)}]"
             silent = end if silent == math.inf else max(silent, end)
         return "\n".join([*rows, f"[{_clock(silent)}]", ""])
 
@@ -102,10 +114,17 @@ def _rows(text: str) -> Iterator[_Row]:
             last = stamped[0].start
             yield from stamped
         elif tag := _TAG.fullmatch(row):
-            if tag[1].lower() == "bg" and (stamp := _STAMP.search(tag[2])):
-                yield from _stamped(stamp[0], tag[2], offset)
+            if tag[1].lower() == "bg":
+                yield from _background(tag[2], last, offset)
         elif row:
             yield _Row(last, untimed=untimed_line(row, "comment" if row.startswith("#") else "lyrics"))
+
+
+def _background(body: str, last: int, offset: int) -> Iterator[_Row]:
+    """Args: last: ms, where the row before it begins, for one that tells no time."""
+    stamp = _STAMP.search(body)
+    for row in _stamped(stamp[0] if stamp else f"[{_clock((last + offset) / 1000)}]", body, offset):
+        yield replace(row, extra=Extra.of({**row.extra, "role": "background"}))
 
 
 def _offset(raw: Sequence[str]) -> int:
@@ -123,10 +142,53 @@ def _offset(raw: Sequence[str]) -> int:
 def _stamped(head: str, body: str, offset: int) -> Iterator[_Row]:
     """A row for each stamp at the head; the stamps inside belong to the first and move along with the others."""
     starts = [max(0, _ms(stamp) - offset) for stamp in _STAMP.finditer(head)]
-    marks, end = _marks(starts[0], _SINGER.sub("", body), offset)
+    singer = _SINGER.match(body)
+    extra = Extra.of({"voice": singer[1] if singer else ""})
+    marks, end = _marks(starts[0], body[singer.end() :] if singer else body, offset)
     for start in starts:
         move = start - starts[0]
-        yield _Row(start, tuple((at + move, text) for at, text in marks), None if end is None else end + move)
+        moved = tuple((at + move, text) for at, text in marks)
+        yield _Row(start, moved, None if end is None else end + move, extra=extra)
+
+
+def _translated(lines: Sequence[Line]) -> Iterator[Line]:
+    """Of lines that begin at once, the second and further ones are translations unless they are another singer's."""
+    before: Line | None = None
+    for line in lines:
+        same = before and line.timed and before.start == line.start and before.text != line.text
+        if same and not line.extra:
+            yield replace(line, extra=Extra.of({"role": "translation"}))
+        else:
+            yield line
+            before = line if line.timed else before
+
+
+def _told(text: str) -> Extra:
+    """What ID tags tell: title, artist and so on; names that no format shares are kept for LRC."""
+    told: dict[str, str] = {}
+    for row in split_rows(text):
+        tag = _TAG.fullmatch(row.strip("\ufeff \t"))
+        name = tag[1].lower() if tag else ""
+        name = _ALIKE.get(name, name)
+        if tag and name not in _SEEN and not _STAMP.search(tag[2]):
+            told.setdefault(_IDS.get(name, f"lrc:{name}"), tag[2].strip())
+    return Extra.of(told)
+
+
+def _ids(extra: Extra) -> Iterator[str]:
+    names = {name: key for key, name in _IDS.items()}
+    for name, value in extra.items():
+        key = names.get(name) or (name.removeprefix("lrc:") if name.startswith("lrc:") else "")
+        if key and (shown := one_row(value).strip()):
+            yield f"[{key}:{shown}]"
+
+
+def _voices(alignment: Alignment) -> dict[str, str]:
+    """What stands before the lines of each voice: its name where LRC knows it, else v1, v2 and so on."""
+    names = dict.fromkeys(voice for line in alignment.lines if (voice := line.extra.get("voice")))
+    if all(_SINGER.fullmatch(f"{name}:") for name in names):
+        return {name: f"{name}: " for name in names}
+    return {name: f"v{number}: " for number, name in enumerate(names, 1)}
 
 
 def _marks(start: int, body: str, offset: int) -> tuple[list[tuple[int, str]], int | None]:
@@ -158,7 +220,7 @@ def _line(row: _Row, end: int) -> Line:
     first = next(i for i, piece in enumerate(pieces) if piece.text.strip())
     if not _begins(row.marks[first:], stamped=first > 0):
         pieces[first] = Piece(pieces[first].text)
-    return assemble(pieces, row.start / 1000, end / 1000)
+    return replace(assemble(pieces, row.start / 1000, end / 1000), extra=row.extra)
 
 
 def _begins(marks: Sequence[tuple[int, str]], stamped: bool) -> bool:
@@ -172,12 +234,12 @@ def _begins(marks: Sequence[tuple[int, str]], stamped: bool) -> bool:
     return stamped
 
 
-def _written(start: float, end: float, pieces: Sequence[Piece], level: Level) -> str:
+def _written(start: float, end: float, pieces: Sequence[Piece], level: Level, singer: str) -> str:
     if level == "line":
-        return f"[{_clock(start)}]{one_row(pieces[0].text)}"
+        return f"[{_clock(start)}]{singer}{one_row(pieces[0].text)}"
     if pieces[0].start is None and len(pieces) > 1:  # see _begins
         pieces = [Piece(pieces[0].text, pieces[1].start, pieces[1].start), *pieces[1:]]
-    out, space, stop = [f"[{_clock(start)}]"], "", ""
+    out, space, stop = [f"[{_clock(start)}]{singer}"], "", ""
     for piece in pieces:
         text = one_row(piece.text)
         if piece.start is not None and piece.end is not None:

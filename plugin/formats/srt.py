@@ -1,4 +1,8 @@
-"""SubRip: a cue for each line, or for each word. Reads what people have, not only what the format says."""
+"""SubRip: a cue for each line, or for each word. Reads what people have, not only what the format says.
+
+The rows are read here and not by pysubs2, which leaves carriage returns in the text, stops at bytes that are not UTF-8
+and drops `{\\an8}` and `<font>` when it writes.
+"""
 
 from __future__ import annotations
 
@@ -6,14 +10,14 @@ import re
 from collections.abc import Iterator
 from itertools import pairwise
 
+from aligner_core.extra import Extra
 from aligner_core.timeline import Alignment, Line, Word
 
 from .base import DEFAULTS, Format, FormatError, Level, RenderOptions, one_row, split_rows, timed_lines
 from .pieces import cut
+from .times import clock, span, timing
 
-_TIME = r"(-?)(?:([0-9]{1,4}):)?([0-9]{1,4}):([0-9]{1,2})(?:[.,]([0-9]{1,3}))?"
-_TIMING = re.compile(rf"\s*{_TIME}\s*--?>\s*{_TIME}(?![0-9:])")  # what follows, such as coordinates, is not looked at
-_LIKE_TIMING = re.compile(r"\s*-?[0-9].*-->")
+_MARKUP = "srt:markup"
 _TAGS = re.compile(r"</?(?:i|b|u|s|font|span|c|v)(?:[\s.][^<>]*)?>|\{\\[^{}]*\}", re.IGNORECASE)
 
 
@@ -24,25 +28,16 @@ class Srt(Format):
     extensions = (".srt",)
     step = 0.001
     levels = ("line", "word")
+    flat = True
+    times_one_word = True
 
     def parse(self, text: str) -> Alignment:
         """Read the cues in the order of the file, each as a line; a cue of one word times that word too.
 
-        The text comes without tags; rows of one cue stay rows of one line. Missing numbers, missing blank rows,
-        dots for commas, negative times and an end before the start are put up with.
+        The text comes without tags (they are kept beside it, for SRT); rows of one cue stay rows of one line. Missing
+        numbers, missing blank rows, dots for commas, negative times and an end before the start are put up with.
         """
-        rows = split_rows(text)
-        timings = [(number, found) for number, row in enumerate(rows) if (found := _timing(row, number))]
-        if not timings:
-            raise FormatError("no row like 00:00:01,000 --> 00:00:02,000", "1", "is it SRT?")
-        lines = []
-        for (number, timing), (after, _) in pairwise([*timings, (len(rows), timings[0][1])]):
-            body = rows[number + 1 : after]
-            if body and after < len(rows) and body[-1].strip().isdecimal():
-                body.pop()  # the number of the next cue
-            if shown := _plain(body):
-                lines.append(_line(shown, *_span(timing)))
-        return Alignment(tuple(lines))
+        return Alignment(tuple(_line(body, start, end) for _, start, end, body in _cues_of(text) if _plain(body)))
 
     def render(self, alignment: Alignment, options: RenderOptions = DEFAULTS) -> str:
         """Write the cues, numbered from 1; at level "word" one for each word that was found."""
@@ -50,27 +45,26 @@ class Srt(Format):
         cues = [cue for start, end, line in timed_lines(alignment) for cue in _cues(start, end, line, level)]
         cues.sort(key=lambda cue: cue[0])  # the words of lines that overlap take turns
         return "\n".join(
-            f"{number}\n{_clock(start)} --> {_clock(end)}\n{text}\n"
+            f"{number}\n{clock(start, ',')} --> {clock(end, ',')}\n{text}\n"
             for number, (start, end, text) in enumerate(cues, 1)
         )
 
 
-def _timing(row: str, number: int) -> re.Match[str] | None:
-    found = _TIMING.match(row)
-    if not found and _LIKE_TIMING.match(row):
-        raise FormatError(f"{row.strip()!r} is no time row", str(number + 1), "HH:MM:SS,mmm --> HH:MM:SS,mmm")
-    return found
+def _cues_of(text: str) -> Iterator[tuple[int, float, float, list[str]]]:
+    """The row that tells the times (from 0), start, end (seconds) and the rows of text of each cue.
 
-
-def _span(timing: re.Match[str]) -> tuple[float, float]:
-    fields = timing.groups(default="")
-    start, end = _seconds(*fields[:5]), _seconds(*fields[5:])
-    return start, max(start, end)
-
-
-def _seconds(sign: str, hours: str, minutes: str, seconds: str, fraction: str) -> float:
-    whole = (int(hours or 0) * 60 + int(minutes)) * 60 + int(seconds)
-    return 0.0 if sign else (whole * 1000 + int(fraction.ljust(3, "0"))) / 1000
+    Raises:
+        FormatError: there is none, or the times of one are damaged.
+    """
+    rows = split_rows(text)
+    timings = [(number, found) for number, row in enumerate(rows) if (found := timing(row, number))]
+    if not timings:
+        raise FormatError("no row like 00:00:01,000 --> 00:00:02,000", "1", "is it SRT?")
+    for (number, found), (after, _) in pairwise([*timings, (len(rows), timings[0][1])]):
+        body = rows[number + 1 : after]
+        if body and after < len(rows) and body[-1].strip().isdecimal():
+            body.pop()  # the number of the next cue
+        yield number, *span(found), body
 
 
 def _plain(body: list[str]) -> str:
@@ -78,17 +72,22 @@ def _plain(body: list[str]) -> str:
     return "\n".join(row for row in rows if row)
 
 
-def _line(text: str, start: float, end: float) -> Line:
+def _line(body: list[str], start: float, end: float) -> Line:
+    text, marked = _plain(body), "\n".join(row.strip() for row in body if row.strip())
+    extra = Extra.of({_MARKUP: marked if marked != text else ""})
     words = text.split()
     if len(words) == 1:
-        return Line(text, start, end, words=(Word(words[0], start, end),))
-    return Line(text, start, end, words=tuple(map(Word, words)))
+        return Line(text, start, end, words=(Word(words[0], start, end),), extra=extra)
+    return Line(text, start, end, words=tuple(map(Word, words)), extra=extra)
 
 
 def _cues(start: float, end: float, line: Line, level: Level) -> Iterator[tuple[float, float, str]]:
+    marked = [row.strip() for row in split_rows(line.extra.get(_MARKUP, "")) if row.strip()]
+    if level == "line" and _plain(marked) == line.text and "-->" not in "".join(marked):
+        yield start, end, "\n".join(marked)
+        return
     unfound = ""  # words before the first that was found, shown with it
-    pieces = cut(line, level)
-    for piece in pieces:
+    for piece in cut(line, level):
         if piece.start is None or piece.end is None:
             unfound = piece.text
             continue
@@ -100,8 +99,3 @@ def _cues(start: float, end: float, line: Line, level: Level) -> Iterator[tuple[
 
 def _shown(text: str) -> str:
     return "\n".join(row for part in text.splitlines() if (row := one_row(part).strip()))
-
-
-def _clock(seconds: float) -> str:
-    minutes, millis = divmod(round(seconds * 1000), 60_000)
-    return f"{minutes // 60:02}:{minutes % 60:02}:{millis // 1000:02},{millis % 1000:03}"
