@@ -5,7 +5,6 @@ from __future__ import annotations
 import contextlib
 import importlib.metadata
 import io
-import sys
 from collections.abc import Callable, Iterator
 from functools import cached_property
 from pathlib import Path
@@ -87,9 +86,9 @@ class Demucs:
     @cached_property
     def _network(self) -> Any:
         try:
-            from demucs.pretrained import get_model
+            with contextlib.redirect_stdout(io.StringIO()) as talk, contextlib.redirect_stderr(talk):
+                from demucs.pretrained import get_model
 
-            with contextlib.redirect_stdout(sys.stderr or io.StringIO()):  # it may talk of what it fetches
                 return get_model(self.model)
         except (Exception, SystemExit) as error:  # each version of it raises its own, and some end the program
             reason = next(iter(str(error).splitlines()), type(error).__name__)

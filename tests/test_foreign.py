@@ -326,4 +326,5 @@ def test_doctor_lists_every_model(karalign: Karalign) -> None:
     assert not checks["model wav2vec2"]["ok"]
     assert FOREIGN["wav2vec2"].size in checks["model wav2vec2"]["hint"]
     assert {f"model {name}" for name in names()} - {"model cnn"} <= set(checks)
+    assert not checks["demucs"]["essential"]
     assert karalign("doctor").code == 0

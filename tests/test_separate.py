@@ -258,6 +258,7 @@ class Installed:
     def get_model(self, name: str, repo: Path | None = None) -> FakeModel:
         assert repo is None
         print("Downloading: weights")  # noqa: T201
+        print("Retrying in 1s", file=sys.stderr)  # noqa: T201
         if self.fails:
             raise self.fails
         self.loaded.append(name)
@@ -341,6 +342,7 @@ def test_the_command_line_separates_once_and_keeps_both(
     for number, options in enumerate(((), ("--separate",), ("--separate",), ("--separate", "--no-cache"))):
         got = karalign(*run, *options, "-o", tmp_path / f"{number}.json")
         assert (got.code, got.out) == (0, ""), got.err
+        assert "Retrying" not in got.err
     assert demucs.loaded == ["htdemucs"] * 2
     assert sorted(path.suffix for path in cache_folder.iterdir()) == [".heard", ".heard", ".voice"]
     separated = {(tmp_path / f"{number}.json").read_bytes() for number in (1, 2, 3)}

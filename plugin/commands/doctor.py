@@ -51,6 +51,7 @@ def examine(deep: bool) -> Iterator[Check]:
     yield _model("acoustic model", "cnn.pt")
     yield _model("letter model", "letters.npz")
     yield from _models()
+    yield replace(_package("demucs"), hint="for --separate: pip install 'karalign[separate]'", essential=False)
     yield from _folders()
     yield _cache()
     if deep:
