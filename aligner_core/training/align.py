@@ -37,7 +37,7 @@ from .realign import realign
 
 HELD_OUT_EVERY = 50  # utterances, and HELD_OUT_MUSIC pieces, are kept for measuring
 HELD_OUT_MUSIC = 2
-ASKED_EVERY = 20  # steps after which the clock is looked at
+ASKED_EVERY = 20  # steps after which several processes look at the clock
 
 
 @dataclass(frozen=True)
@@ -129,8 +129,9 @@ class Trainer:
 
         begin, log = time.monotonic(), SummaryWriter(str(self.out / "log")) if self.team.leads else None
         losses: list[Tensor] = []
+        spent = 0.0
         while self.done < 1:
-            if self.step % ASKED_EVERY == 0:
+            if self.team.size == 1 or self.step % ASKED_EVERY == 0:
                 spent = self.team.agreed((time.monotonic() - begin) / seconds)
                 if spent >= 1:
                     break
@@ -179,7 +180,7 @@ class Trainer:
 
     def _loss(self) -> Tensor:
         plan, batch = self.plan, self.mixer.batch(self.plan.crops)
-        if self.step == plan.head_steps:
+        if self.step == plan.head_steps > 0:
             self.judge = self._judge()
         if self.step < plan.head_steps:
             loss: Tensor = self.judge(batch)
