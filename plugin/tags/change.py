@@ -166,7 +166,8 @@ def _confirm(
             raise TagError("the sound would change")
     found = container.reread(made)
     if missing := [entry.slot for entry in new if entry not in found]:
-        raise TagError(f"a second reader does not find {' and '.join(missing)}")
+        hint = "a frame of that language and description that holds no lyrics may hide it: try --description"
+        raise TagError(f"a second reader does not find {' and '.join(missing)}", hint=hint)
 
 
 @contextmanager

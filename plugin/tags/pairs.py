@@ -83,8 +83,8 @@ def is_text(path: Path) -> bool:
 
 @cache
 def _endings() -> tuple[str, ...]:
-    """Of texts, those that hold most first."""
-    known = sorted(FORMATS, key=lambda known: -len(known.levels))  # stable: else as in the table
+    """Of texts: what loses nothing, then those that hold most."""
+    known = sorted(FORMATS, key=lambda known: (known.name != "json", -len(known.levels)))  # stable: as in the table
     return tuple(ending for each in known for ending in each.extensions)
 
 

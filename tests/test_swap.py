@@ -1,0 +1,75 @@
+"""A song is the old or the new one whatever happens, and what a killed run leaves is swept away."""
+
+from __future__ import annotations
+
+import fcntl
+import os
+import stat
+from pathlib import Path
+
+import pytest
+
+from benchmarks.embed import kill_at_random
+from plugin.files import FileError
+from plugin.tags.swap import replace_song, sweep
+
+
+@pytest.fixture
+def song(tmp_path: Path) -> Path:
+    path = tmp_path / "song.mp3"
+    path.write_bytes(b"old")
+    return path
+
+
+def new(beside: Path) -> None:
+    beside.write_bytes(b"new")
+
+
+def test_a_song_is_replaced_and_its_backup_has_the_old_one(song: Path) -> None:
+    assert replace_song(song, new, backup=True, keep_time=False) == song.with_name("song.mp3.bak")
+    assert (song.read_bytes(), song.with_name("song.mp3.bak").read_bytes()) == (b"new", b"old")
+
+
+@pytest.mark.parametrize("error", [ValueError, KeyboardInterrupt, OSError(28, "No space left on device")])
+def test_if_writing_fails_nothing_has_happened(song: Path, error: type[BaseException] | OSError) -> None:
+    def fail(beside: Path) -> None:
+        beside.write_bytes(b"half")
+        raise error
+
+    with pytest.raises((ValueError, KeyboardInterrupt, FileError)):
+        replace_song(song, fail, backup=True, keep_time=False)
+    assert [path.name for path in song.parent.iterdir()] == ["song.mp3"]
+    assert song.read_bytes() == b"old"
+
+
+def test_a_backup_that_a_killed_run_made_is_used_again(song: Path) -> None:
+    os.link(song, song.with_name("song.mp3.bak"))
+    replace_song(song, new, backup=True, keep_time=False)
+    assert len(list(song.parent.iterdir())) == 2
+
+
+def test_what_is_not_a_usual_file_is_refused(tmp_path: Path) -> None:
+    os.mkfifo(tmp_path / "pipe.mp3")
+    with pytest.raises(FileError, match="not a usual file"):
+        replace_song(tmp_path / "pipe.mp3", new, backup=False, keep_time=False)
+    assert stat.S_ISFIFO((tmp_path / "pipe.mp3").stat().st_mode)
+
+
+def test_what_killed_runs_left_is_swept_and_what_is_being_written_is_not(song: Path) -> None:
+    left, busy, other = (
+        song.with_name(name) for name in (".karalign-song-1.tmp", ".karalign-song-2.tmp", ".other.tmp")
+    )
+    for path in (left, busy, other):
+        path.write_bytes(b"")
+    with busy.open("rb") as file:
+        fcntl.flock(file, fcntl.LOCK_EX)
+        assert sweep(song.parent) == 1
+    assert sorted(path.name for path in song.parent.iterdir()) == [busy.name, other.name, "song.mp3"]
+    assert sweep(song.parent / "absent") == 0
+
+
+def test_songs_survive_kills_at_random_points(tmp_path: Path) -> None:
+    found = kill_at_random(tmp_path, songs=8, kills=12, seed=5)
+    assert found.kills == 12
+    assert (found.damaged, found.left_after_next_run, found.wrong_backups) == (0, 0, 0)
+    assert found.old + found.new == 12 * 8
