@@ -66,7 +66,7 @@ class Ass(Format):
         Comments are left out, and so are the lines that karaoke templates made; their sources (comments with the
         effect "karaoke") are read instead.
         """
-        lines = [line for event in events(text) if (line := _line(event)).text]
+        lines = [line for event in events(text) if (line := line_of(event)).text]
         title = _TITLE.search(text)
         return Alignment(with_syllables(lines), extra=Extra.of({"title": title[1].strip() if title else ""}))
 
@@ -80,6 +80,12 @@ class Ass(Format):
         title = one_row(alignment.extra.get("title", "")).strip()
         header = self.header.replace("]\n", f"]\nTitle: {title}\n", 1) if title else self.header
         return header + "".join(rows)
+
+    def retimed(self, text: str, alignment: Alignment, options: RenderOptions = DEFAULTS) -> str:
+        """The script with other times, all else as it was; new tags only where a level below the line is asked for."""
+        from .ass_inplace import retimed
+
+        return retimed(text, alignment, options)
 
 
 @dataclass(frozen=True, slots=True)
@@ -142,7 +148,8 @@ def _ms(time: str, number: int) -> int:
     return 0 if sign else whole * 1000 + int(fraction.ljust(3, "0"))
 
 
-def _line(event: Event) -> Line:
+def line_of(event: Event) -> Line:
+    """What an event holds; its text may be empty."""
     pieces = list[Piece]()
     furigana: dict[float, str] = {}
     for mark in marks(event.start, event.text):
@@ -225,17 +232,26 @@ def _tagged(start: float, end: float, line: Line, level: Level, tag: KaraokeTag)
     told = {part.start: part.extra.get("furigana", "") for word in line.words for part in word.syllables if part.extra}
     if all(piece.start is None for piece in pieces):
         return _escaped(pieces[0].text)
-    out, now = [], _centis(start)
-    for piece in pieces:
-        if piece.start is not None and piece.end is not None:
-            begin, stop = _centis(piece.start), _centis(piece.end)
-            out.append((rf"{{\k{begin - now}}}" if begin > now else "") + rf"{{\{tag}{stop - begin}}}")
-            now = stop
+    *before, rest = tags(start, end, pieces, tag)
+    out = []
+    for piece, lead in zip(pieces, before, strict=True):
         body = piece.text.rstrip()
         read = f"|{told[piece.start]}" if level == "syllable" and told.get(piece.start) else ""
-        out.append(_escaped(body) + read + _escaped(piece.text[len(body) :]))
-    rest = _centis(end) - now
-    return "".join(out) + (rf"{{\k{rest}}}" if rest else "")
+        out += [lead, _escaped(body), read, _escaped(piece.text[len(body) :])]
+    return "".join([*out, rest])
+
+
+def tags(start: float, end: float, pieces: Sequence[Piece], tag: KaraokeTag) -> Iterator[str]:
+    """The tags that stand before each piece, and those after the last; `start` and `end` are the line's, in seconds."""
+    now = centis(start)
+    for piece in pieces:
+        if piece.start is None or piece.end is None:
+            yield ""
+            continue
+        begin, stop = centis(piece.start), centis(piece.end)
+        yield (rf"{{\k{begin - now}}}" if begin > now else "") + rf"{{\{tag}{stop - begin}}}"
+        now = stop
+    yield rf"{{\k{centis(end) - now}}}" if centis(end) > now else ""
 
 
 def _escaped(text: str) -> str:
@@ -253,11 +269,12 @@ def _name(line: Line) -> str:
     return one_row(line.extra.get("voice", "")).replace(",", ";").strip()
 
 
-def _centis(seconds: float) -> int:
+def centis(seconds: float) -> int:
+    """Hundredths of a second, as ASS counts."""
     return round(seconds * 100)
 
 
 def clock(seconds: float) -> str:
     """`H:MM:SS.cc`."""
-    minutes, centis = divmod(_centis(seconds), 6000)
-    return f"{minutes // 60}:{minutes % 60:02}:{centis // 100:02}.{centis % 100:02}"
+    minutes, rest = divmod(centis(seconds), 6000)
+    return f"{minutes // 60}:{minutes % 60:02}:{rest // 100:02}.{rest % 100:02}"

@@ -14,6 +14,7 @@ from aligner_core.extra import Extra
 from aligner_core.timeline import Alignment, Line, Word
 
 from .base import DEFAULTS, Format, FormatError, Level, RenderOptions, one_row, split_rows, timed_lines
+from .moving import by_line
 from .pieces import cut
 from .times import clock, span, timing
 
@@ -48,6 +49,29 @@ class Srt(Format):
             f"{number}\n{clock(start, ',')} --> {clock(end, ',')}\n{text}\n"
             for number, (start, end, text) in enumerate(cues, 1)
         )
+
+    def retimed(self, text: str, alignment: Alignment, options: RenderOptions = DEFAULTS) -> str | None:
+        """The file with other times, all else as it was; None where words are to become cues."""
+        if self.level_for(options) != "line":
+            return None
+        cues = [(row, _line(body, start, end)) for row, start, end, body in _cues_of(text) if _plain(body)]
+        parts = re.split(r"(\r\n|\r|\n)", text)  # rows at even places, their ends at odd ones
+        for at, line in by_line(Alignment(tuple(line for _, line in cues)), alignment).items():
+            row, old = cues[at]
+            parts[2 * row] = _moved(parts[2 * row], row, old, line)
+        return "".join(parts)
+
+
+def _moved(row: str, number: int, old: Line, new: Line) -> str:
+    """A row of times with new ones, in the way it writes them; what stands around them stays."""
+    found = timing(row, number)
+    assert found
+    point = "." if "." in found[0] and "," not in found[0] else ","
+    for first, before, after in ((6, old.end, new.end), (1, old.start, new.start)):
+        if clock(before or 0.0) != clock(after or 0.0):
+            last = max(found.end(first + 3), found.end(first + 4))  # there may be no fraction
+            row = row[: found.start(first)] + clock(after or 0.0, point) + row[last:]
+    return row
 
 
 def _cues_of(text: str) -> Iterator[tuple[int, float, float, list[str]]]:
