@@ -8,6 +8,7 @@ import re
 import secrets
 import stat
 from dataclasses import dataclass
+from itertools import count
 from pathlib import Path
 
 from aligner_core.errors import AlignerError, LyricsError
@@ -22,6 +23,13 @@ _BOMS = (  # UTF-32 first: its little-endian mark begins with that of UTF-16
     (codecs.BOM_UTF16_LE, "utf-16"),
     (codecs.BOM_UTF16_BE, "utf-16"),
 )
+_ENDIAN = {  # the codecs that write no mark of their own
+    codecs.BOM_UTF8: "utf-8",
+    codecs.BOM_UTF16_LE: "utf-16-le",
+    codecs.BOM_UTF16_BE: "utf-16-be",
+    codecs.BOM_UTF32_LE: "utf-32-le",
+    codecs.BOM_UTF32_BE: "utf-32-be",
+}
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")  # what no text holds; tab, line ends and form feed may
 _DOS_END = "\x1a"
 _GUESS = "cp1252"
@@ -38,10 +46,27 @@ class Decoded:
     Args:
         text: without a byte order mark, line ends as they were.
         encoding: the codec that read it.
+        mark: the byte order mark.
+        tail: what ended the file after the text, the end-of-file character of DOS.
     """
 
     text: str
     encoding: str
+    mark: bytes = b""
+    tail: str = ""
+
+    def encoded(self, text: str) -> bytes:
+        """Another text as the bytes of such a file: the same encoding, mark and tail.
+
+        Raises:
+            FileError: a character has no place in the encoding.
+        """
+        try:
+            return self.mark + (text + self.tail).encode(_ENDIAN.get(self.mark, self.encoding))
+        except UnicodeEncodeError as error:
+            raise FileError(
+                f"{error.object[error.start]!r} is not in {self.encoding}", hint="save it as UTF-8"
+            ) from error
 
     @property
     def guessed(self) -> bool:
@@ -56,14 +81,27 @@ def read_text(path: StrPath) -> Decoded:
         LyricsError: missing, unreadable, binary, too large or empty.
     """
     data, where = _read_bytes(path), str(path)
-    marked = next((encoding for bom, encoding in _BOMS if data.startswith(bom)), None)
+    mark, marked = next(((bom, encoding) for bom, encoding in _BOMS if data.startswith(bom)), (b"", None))
     if not marked:
         _refuse_binary(data.decode("latin-1"), where)  # before the encoding is blamed
     text, encoding = _decode(data, (marked,) if marked else ("utf-8", _GUESS), where)
     _refuse_binary(text, where)
+    tail = text[len(text.rstrip(_DOS_END)) :]
     if not (text := text.rstrip(_DOS_END)).strip():
         raise LyricsError("the file is empty", where)
-    return Decoded(text, encoding)
+    return Decoded(text, encoding, mark, tail)
+
+
+def back_up(path: StrPath) -> Path:
+    """Copy a file to the first name that is free of FILE.bak, FILE.bak2, FILE.bak3 and so on, and give that name.
+
+    Raises:
+        FileError: it cannot be written.
+    """
+    names = (Path(f"{os.fspath(path)}.bak{number if number > 1 else ''}") for number in count(1))
+    backup = next(name for name in names if not name.exists())
+    write_atomic(backup, _read_bytes(path))
+    return backup
 
 
 def write_atomic(path: StrPath, data: bytes) -> None:

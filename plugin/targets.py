@@ -13,8 +13,8 @@ import click
 
 from aligner_core.timeline import Alignment
 
-from .files import FileError
-from .formats import FORMATS, LEVELS, Format, RenderOptions, by_name, for_path
+from .files import FileError, back_up, read_text, write_atomic
+from .formats import FORMATS, LEVELS, Format, RenderOptions, by_name, for_path, for_text
 
 STDOUT = "-"
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -27,22 +27,38 @@ class Target:
     name: str
     format: Format
     options: RenderOptions
+    source: str = ""  # the file that the text is from: in its own format, it is written with other times
 
     def write(self, alignment: Alignment) -> None:
-        """Write all of it or, where that fails, nothing.
+        """Write all of it or, where that fails, nothing; what overwrites its source is backed up first.
 
         Raises:
             FormatError, FileError: as `Format.save` does.
         """
-        if self.name == STDOUT:
+        data = self._retimed(alignment) if self.source else None
+        if data is not None and self.name == STDOUT:
+            click.echo(data, nl=False)
+        elif data is not None:
+            if Path(self.name).exists() and Path(self.name).samefile(self.source):
+                back_up(self.source)
+            write_atomic(self.name, data)
+        elif self.name == STDOUT:
             click.echo(self.format.render(alignment, self.options).encode("utf-8", errors="replace"), nl=False)
         else:
             self.format.save(alignment, self.name, self.options)
 
+    def _retimed(self, alignment: Alignment) -> bytes | None:
+        decoded = read_text(self.source)
+        if for_text(self.source, decoded.text).name != self.format.name:
+            return None
+        text = self.format.retimed(decoded.text, alignment, self.options)
+        return None if text is None else decoded.encoded(text)
+
 
 def resolve(
-    names: Sequence[str], format_name: str | None, options: RenderOptions, inputs: Sequence[str], clobber: bool
-) -> list[Target]:
+    names: Sequence[str], format_name: str | None, options: RenderOptions, inputs: Sequence[str], clobber: bool,
+    source: str = "",
+) -> list[Target]:  # fmt: skip
     """Give every output its format and see that it can be written.
 
     Args:
@@ -50,15 +66,32 @@ def resolve(
         format_name: the format of all of them, or None: by the ending of each.
         inputs: files that no output may overwrite.
         clobber: whether other existing files may be overwritten.
+        source: the file that the text is from, which outputs in its format are made of.
 
     Raises:
         FormatError, FileError: the first name that will not do.
     """
-    targets = [Target(name, _format(name, format_name), options) for name in names]
+    targets = [Target(name, _format(name, format_name), options, source) for name in names]
     for name in names:
         if name != STDOUT:
             _check(Path(name), [Path(source) for source in inputs], clobber)
     return targets
+
+
+def in_place_of(source: str, options: RenderOptions) -> Target:
+    """The file that the text is from, to be written with other times.
+
+    Raises:
+        FormatError, FileError: its format cannot, or the file cannot be written.
+    """
+    form, path = for_path(source), Path(source)
+    if not form.in_place:
+        names = ", ".join(known.name for known in FORMATS if known.in_place)
+        raise FileError("cannot be written in place", source, f"only {names} can; name another file with -o")
+    if options.level and form.name == "srt" and options.level != "line":
+        raise FileError("words cannot become cues in place", source, "name another file with -o")
+    _check(path, [], clobber=True)
+    return Target(source, form, options, source)
 
 
 def output_options(command: _F) -> _F:

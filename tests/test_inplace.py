@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import codecs
 import re
 from dataclasses import replace
+from pathlib import Path
+from typing import TYPE_CHECKING
 
 import pytest
 from hypothesis import given
@@ -11,6 +14,9 @@ from hypothesis import strategies as st
 
 from aligner_core.timeline import Alignment, Line, Word
 from plugin.formats import Format, FormatError, RenderOptions, by_name
+
+if TYPE_CHECKING:
+    from conftest import Karalign, Listener, Refuse
 
 ASS, SRT = by_name("ass"), by_name("srt")
 HEAD = """\
@@ -38,13 +44,14 @@ Comment: 0,0:00:00.00,0:00:00.00,Default,,0,0,0,template syl noblank,{\\fad(10,1
 EVENTS = r"""Comment: 0,0:00:01.00,0:00:03.00,Kara,Ann,0,0,0,karaoke,{\k20}{\an8\kf80\b1}Hel{\kf40}lo {\k10}{\K50}world
 Comment: 0,0:00:03.00,0:00:04.00,Default,,0,0,0,,a note to myself
 Dialogue: 0,0:00:01.00,0:00:03.00,Kara,,0,0,0,fx,{\move(1,2,3,4)}Hel
-Dialogue:  5,0:00:05.00, 0:00:06.50 ,Sign,Bob,0010,0,0,Banner;20,{=1}{\an8\pos(10,20)}Hello there,{\i1} friend{note}\N{\i0}bye
+Dialogue:  5,0:00:05.00, 0:00:06.50 ,Sign,Bob,0010,0,0,Bn;2,{=1}{\an8\pos(1,2)}Hello there,{\i1} friend{note}\N{\i0}bye
 Dialogue: 0,0:00:07.00,0:00:08.00,Default,,0,0,0,,{\p1}m 0 0 l 1 1{\p0}
 """
 SCRIPT = (HEAD + EVENTS).replace("\n", "\r\n")
 CUES = (
     "\ufeff7\r\n0:0:1.5 --> 00:00:02.250  X1:1 X2:2\r\n{\\an8}<i>Hi</i> you\r\n\r\n\r\n3\r\n"
-    "00:00:03,000-->00:00:04,000\r\n<font color=\"red\">three\r\nrows</font>\r\n\r\n9\r\n00:00:05,000 --> 00:00:06,000\r\n"
+    "00:00:03,000-->00:00:04,000\r\n<font color=\"red\">three\r\nrows</font>\r\n\r\n"
+    "9\r\n00:00:05,000 --> 00:00:06,000\r\n"
 )  # fmt: skip
 FILES = [pytest.param(ASS, SCRIPT, id="ass"), pytest.param(SRT, CUES, id="srt")]
 TIME = re.compile(r"[0-9]+:[0-9]+:[0-9]+[.,][0-9]+")
@@ -111,12 +118,12 @@ def test_tags_are_added_only_where_a_level_is_asked_for() -> None:
     times = heard(ASS, SCRIPT, (1.0, 2.0), (2.0, 2.5), (20.0, 20.5), (20.5, 21.0), (21.5, 22.0), (22.0, 23.0))
     (plain,) = [row for row in rows(ASS.retimed(SCRIPT, times)) if "Bob" in row]
     assert plain == (
-        r"Dialogue:  5,0:00:20.00, 0:00:23.00 ,Sign,Bob,0010,0,0,Banner;20,"
-        r"{=1}{\an8\pos(10,20)}Hello there,{\i1} friend{note}\N{\i0}bye"
+        r"Dialogue:  5,0:00:20.00, 0:00:23.00 ,Sign,Bob,0010,0,0,Bn;2,"
+        r"{=1}{\an8\pos(1,2)}Hello there,{\i1} friend{note}\N{\i0}bye"
     )
     (tagged,) = [row for row in rows(ASS.retimed(SCRIPT, times, RenderOptions("word", "ko"))) if "Bob" in row]
     assert tagged.endswith(
-        r"{=1}{\an8\pos(10,20)}{\ko50}Hello {\ko50}there,{\i1} {\k50}{\ko50}friend{note}\N{\i0}{\ko100}bye"
+        r"{=1}{\an8\pos(1,2)}{\ko50}Hello {\ko50}there,{\i1} {\k50}{\ko50}friend{note}\N{\i0}{\ko100}bye"
     )
 
 
@@ -141,3 +148,53 @@ def test_times_of_another_text_are_refused() -> None:
 def test_words_do_not_become_cues_in_place() -> None:
     assert SRT.retimed(CUES, SRT.parse(CUES), RenderOptions("word")) is None
     assert by_name("json").retimed("{}", SRT.parse(CUES)) is None
+
+
+# the command line
+
+
+def test_align_writes_a_script_with_new_times_and_keeps_the_original(
+    karalign: Karalign, listener: Listener, song: Path, tmp_path: Path
+) -> None:
+    subs, out = tmp_path / "subs.srt", tmp_path / "out.srt"
+    subs.write_bytes(CUES.encode())
+    assert karalign("align", song, subs, "-o", out).code == 0
+    assert subs.read_bytes() == CUES.encode()
+    assert out.read_bytes().startswith(
+        b"\xef\xbb\xbf7\r\n00:00:00.000 --> 00:00:01.000  X1:1 X2:2\r\n{\\an8}<i>Hi</i> you\r\n"
+    )
+
+
+def test_in_place_keeps_a_backup_the_encoding_and_the_line_ends(
+    karalign: Karalign, listener: Listener, song: Path, tmp_path: Path
+) -> None:
+    subs = tmp_path / "subs.ass"
+    data = (HEAD.lstrip("\ufeff") + "Dialogue: 0,0:01:00.00,0:01:02.00,Default,,0,0,0,,{\\i1}Olá você\r\n\x1a").encode(
+        "cp1252"
+    )
+    for number, old in enumerate((data, data.replace(b"0:01:00.00,0:01:02.00", b"0:00:00.00,0:00:01.00")), 1):
+        assert subs.exists() == (number > 1)
+        subs.write_bytes(old)
+        got = karalign("align", song, subs, "--in-place")
+        assert (got.code, got.err.splitlines()[0]) == (0, f"wrote {subs}")
+        assert subs.read_bytes() == data.replace(b"0:01:00.00,0:01:02.00", b"0:00:00.00,0:00:01.00")
+        assert (tmp_path / f"subs.ass.bak{'' if number == 1 else number}").read_bytes() == old
+    assert len(list(tmp_path.iterdir())) == 4
+
+
+def test_utf16_stays_utf16(karalign: Karalign, listener: Listener, song: Path, tmp_path: Path) -> None:
+    subs = tmp_path / "subs.srt"
+    for codec, mark in (("utf-16-le", codecs.BOM_UTF16_LE), ("utf-16-be", codecs.BOM_UTF16_BE)):
+        subs.write_bytes(mark + CUES.lstrip("\ufeff").encode(codec))
+        assert karalign("align", song, subs, "--in-place").code == 0
+        data = subs.read_bytes()
+        assert data.startswith(mark)
+        assert data.removeprefix(mark).decode(codec).startswith("7\r\n00:00:00.000 --> 00:00:01.000")
+
+
+def test_what_has_no_times_is_not_written_in_place(refuse: Refuse, song: Path, lyrics: Path) -> None:
+    assert "words.txt: cannot be written in place" in refuse("align", song, lyrics, "--in-place")
+
+
+def test_an_output_or_in_place_is_needed(karalign: Karalign, song: Path, lyrics: Path) -> None:
+    assert "one of -o FILE and --in-place is needed" in karalign("align", song, lyrics).err

@@ -18,7 +18,7 @@ import click
 from aligner_core.errors import AlignmentError, LyricsError
 from plugin.formats import KaraokeTag, Level, RenderOptions
 from plugin.hints import Hints, hint_options
-from plugin.targets import STDOUT, output_options, resolve
+from plugin.targets import STDOUT, in_place_of, output_options, resolve
 
 if TYPE_CHECKING:
     from torch import Tensor
@@ -41,9 +41,10 @@ def _device(ctx: click.Context, param: click.Parameter, value: str) -> str:
 @click.argument("audio")
 @click.argument("lyrics")
 @click.option(
-    "-o", "--output", "outputs", metavar="FILE", multiple=True, required=True,
+    "-o", "--output", "outputs", metavar="FILE", multiple=True,
     help="File to write, its format by its ending; may be repeated; - is standard output.",
 )  # fmt: skip
+@click.option("--in-place", is_flag=True, help="Write the new times into LYRICS itself, and keep it as LYRICS.bak.")
 @output_options
 @hint_options
 @click.option(
@@ -68,14 +69,15 @@ def _device(ctx: click.Context, param: click.Parameter, value: str) -> str:
 @click.pass_context
 def command(
     ctx: click.Context, audio: str, lyrics: str, outputs: tuple[str, ...], format_name: str | None,
-    level: Level | None, k_tag: KaraokeTag, no_clobber: bool, model: str | None, separate: bool, device: str,
-    no_cache: bool, hints: Hints, min_confidence: float | None, as_json: bool, quiet: bool, verbose: bool,
+    level: Level | None, k_tag: KaraokeTag, no_clobber: bool, in_place: bool, model: str | None, separate: bool,
+    device: str, no_cache: bool, hints: Hints, min_confidence: float | None, as_json: bool, quiet: bool, verbose: bool,
 ) -> None:  # fmt: skip
     """Time the text in LYRICS to the sound in AUDIO.
 
     AUDIO is any sound or video file; LYRICS is plain text or any format listed by `karalign formats`, whose times are
     not looked at unless an option says so. Lines are counted from 1, blank lines and headings too. An output that
-    exists is replaced, in one step and only when all went well; an input never is.
+    exists is replaced, in one step and only when all went well; an input never is, but for --in-place. An output in the
+    format of LYRICS, if that is ASS, SSA or SRT, is LYRICS with other times: all else stays as it is, to the byte.
     """
     from plugin import load
     from plugin.report import DOUBTFUL, Report
@@ -85,7 +87,12 @@ def command(
     if as_json and STDOUT in outputs:
         raise click.UsageError("--json and -o - would both go to standard output")
     options = RenderOptions(level, k_tag)
-    targets = resolve(outputs, format_name, options, [audio, lyrics], clobber=not no_clobber)
+    targets = resolve(outputs, format_name, options, [audio, lyrics], clobber=not no_clobber, source=lyrics)
+    if in_place:
+        targets.append(in_place_of(lyrics, options))
+        outputs = (*outputs, lyrics)
+    elif not targets:
+        raise click.UsageError("one of -o FILE and --in-place is needed")
     text = load(lyrics)
     asked = hints.check(text, lyrics)
     say(f"{lyrics} read: {len(text.lines)} lines")

@@ -59,6 +59,7 @@ class Ass(Format):
     step = 0.01
     levels = ("line", "word", "syllable")
     default = "syllable"
+    in_place = True
 
     def parse(self, text: str) -> Alignment:
         """Read the dialogue lines in the order of the file, karaoke tags as times, all other tags taken off.

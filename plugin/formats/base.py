@@ -75,6 +75,7 @@ class Format(ABC):
     flat: ClassVar[bool] = False  # below the line every word is written, and read again, as a line of its own
     bounds: ClassVar[bool] = True  # a line has edges of its own; else it lasts from its first word to its last
     times_one_word: ClassVar[bool] = False  # a line of one word gives that word its time
+    in_place: ClassVar[bool] = False  # `retimed` can
     sparse: ClassVar[bool] = True  # words without time may stand among timed ones
     keeps: ClassVar[frozenset[str]] = frozenset()  # what it can hold besides: names in `Extra`
     encoding: ClassVar[str] = "UTF-8"  # written; all are read by their mark, as UTF-8, or as Windows-1252

@@ -30,6 +30,7 @@ class Srt(Format):
     step = 0.001
     levels = ("line", "word")
     flat = True
+    in_place = True
     times_one_word = True
 
     def parse(self, text: str) -> Alignment:
