@@ -31,6 +31,7 @@ SHAKES = 12
 NOISE, LASTS = 2.5, 8  # nats, standard deviation; frames
 AGAIN = 0.3  # trust that a line sung again must have
 FITS = 0.28  # songs with the text of another come to 0.23 at most, songs with their own to 0.39 or more
+FITS_SPELLED = 0.08  # of letters; planted ones, up to half of them wrong: 0.05 at most, 0.085 or more
 FEW = 5  # lines too few to tell whether they belong to a sound
 NEAR = 30  # frames: a word that moves no farther stays
 WORST = -5.0  # nats a frame; a sound that fits worse is not worse
@@ -76,7 +77,7 @@ def require_fit(search: Search, voice: Voice, sung: Sequence[Sung]) -> None:
     trust = [_line_trust(one) for one in sung]
     heard = [float(sum(voice[v.start : v.end].sum() for v in one.visits)) for one in sung]
     of_voice = sum(t * h for t, h in zip(trust, heard, strict=True)) / max(float(voice.sum()), 1e-6)
-    if max(sum(trust) / lines, of_voice) < FITS:
+    if max(sum(trust) / lines, of_voice) < (FITS_SPELLED if search.columns.spelled else FITS):
         what = f"the text does not belong to the sound: of {lines} lines {len(sung)} may be heard, and those badly"
         raise AlignmentError(what, hint="the text of this recording, or exact alignment (--exact)")
 

@@ -5,6 +5,7 @@ from __future__ import annotations
 import itertools
 from collections.abc import Sequence
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -171,6 +172,57 @@ def test_a_line_that_is_not_heard_has_no_time_and_the_others_keep_theirs() -> No
     assert [line.timed for line in lines] == [True, False, True]
     assert lines[0].start == pytest.approx(1.0, abs=0.011)
     assert lines[2].start == pytest.approx((200 + len(peaks(heard))) / 100, abs=0.011)
+
+
+VERSES = (
+    "amazing grace how sweet the sound",
+    "that saved a wretch like me",
+    "i once was lost but now am found",
+    "was blind but now i see",
+    "through many dangers toils and snares",
+    "we have already come",
+)
+OTHERS = (
+    "the wheels on the bus go round and round",
+    "the wipers on the bus go swish swish swish",
+    "all through the town",
+    "the people on the bus go up and down",
+    "the horn on the bus goes beep beep beep",
+    "the driver on the bus says move on back",
+)
+
+
+def misheard(lines: Sequence[str], wrong: float, seed: int) -> tuple[list[str], list[float]]:
+    """Frames in which this share of the letters is left out or taken for another, and when each word starts."""
+    random, frames, starts = np.random.default_rng(seed), list(SILENCE), []
+    for line in lines:
+        for word in line.split():
+            starts.append(len(frames) / 100)
+            for letter in word:
+                chance = random.random()
+                heard = letter if chance >= wrong else "-" if chance < wrong / 2 else str(random.choice(LETTERS))
+                frames += [heard] * 2 + ["-"] * 2 * int(random.integers(0, 7))
+            frames += ["-"] * int(random.integers(2, 20))
+        frames += SILENCE
+    return frames, starts
+
+
+@pytest.mark.parametrize(("wrong", "least"), [(0.1, 0.97), (0.2, 0.9), (0.35, 0.75)])
+def test_letters_misheard_leave_most_words_in_their_place(wrong: float, least: float) -> None:
+    near = []
+    for seed in range(3):
+        frames, starts = misheard(VERSES, wrong, seed)
+        words = align(frames, "\n".join(VERSES)).as_written().words
+        pairs = zip(words, starts, strict=True)
+        near += [word.start is not None and abs(word.start - start) <= 0.15 for word, start in pairs]
+    assert np.mean(near) >= least
+
+
+@pytest.mark.parametrize("wrong", [0.0, 0.2, 0.35])
+def test_the_text_of_another_song_is_refused(wrong: float) -> None:
+    for heard, text in ((VERSES, OTHERS), (OTHERS, VERSES)):
+        with pytest.raises(AlignmentError, match="does not belong"):
+            align(misheard(heard, wrong, 0)[0], "\n".join(text))
 
 
 def test_letters_are_weighed_as_those_of_a_phone_model_too() -> None:
