@@ -1,9 +1,17 @@
-"""Other aligners behind the method that ours has, so that all are measured the same way."""
+"""Other aligners behind the method that ours has, so that all are measured the same way.
+
+    python -m benchmarks.peers PACK.zip --out WORDS.json
+
+writes the start and end (s) of each word that PocketSphinx hears in a pack: a second opinion for `training.label`.
+"""
 
 from __future__ import annotations
 
+import argparse
+import json
 import re
 from dataclasses import replace
+from pathlib import Path
 
 import numpy as np
 from numpy.typing import NDArray
@@ -76,3 +84,23 @@ def _timed(lyrics: Alignment, edges: Edges, words: list[str]) -> Alignment:
         start, end = enclosing(mine)
         lines.append(replace(line, start=start, end=end, words=tuple(mine)))
     return Alignment(tuple(lines))
+
+
+def main() -> None:
+    """The command line."""
+    from aligner_core.training.data import decode, manifest
+
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("pack", type=Path)
+    parser.add_argument("--out", type=Path, required=True)
+    given = parser.parse_args()
+    peer, found = PocketSphinx(), {}
+    for entry in manifest([given.pack]):
+        wave = decode([entry], 1)[0].wave.astype(np.float32) / 32768
+        words = peer.align_wave(wave, 160 * FRAMES_PER_SECOND, Alignment.from_text(entry.row["text"])).words
+        found[entry.row["id"]] = [[word.start, word.end] if word.timed else None for word in words]
+    given.out.write_text(json.dumps(found), encoding="utf-8")
+
+
+if __name__ == "__main__":
+    main()

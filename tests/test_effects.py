@@ -57,6 +57,7 @@ def test_a_choir_sounds_together_within_forty_milliseconds() -> None:
     assert int(at.min()) > 8000 - 640
     assert int(at.max()) < 8000 + 640
     assert int(heard.sum()) > 8 * 2  # more than one voice
+    assert bent(torch.ones(32, 160_000), only(choir=1.0), dice()).isfinite().all()  # whole crops, to their ends
 
 
 def test_a_whisper_keeps_the_envelope_and_loses_the_harmonics() -> None:

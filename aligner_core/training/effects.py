@@ -86,8 +86,8 @@ def _choir(wave: Tensor, dice: Dice) -> Tensor:
         late = dice.uniform((size, 1), -0.035, 0.035) * SAMPLE_RATE
         rate, depth = dice.uniform((size, 1), 0.3, 2.0), dice.uniform((size, 1), 0.0, 0.0015)
         sway = depth * SAMPLE_RATE * torch.sin(torch.pi * 2 * (rate * time / SAMPLE_RATE + dice.uniform((size, 1))))
-        at = (time - late - sway).clamp(0, samples - 1.001)
-        left = at.long()
+        at = (time - late - sway).clamp(0, samples - 1)
+        left = at.long().clamp(max=samples - 2)
         part = at - left
         joined = wave.gather(1, left) * (1 - part) + wave.gather(1, left + 1) * part
         total = total + joined * dice.uniform((size, 1), 0.2, 0.9)

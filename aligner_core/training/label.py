@@ -3,7 +3,8 @@
 The released aligner times each recording of a pack down to its phones; PACK.labels.jsonl beside the pack then holds
 them, where `training.data` looks for them. With the words of a second aligner (`python -m benchmarks.peers`) an edge of
 a word is taken for known where both are of one mind, half-way between them; elsewhere it is somewhere near, and
-nothing is learnt of it. Two aligners that err in different ways are right where they agree.
+nothing is learnt of it. Two aligners that err in different ways are right where they agree. What the first is late by
+on the whole, against the second, is taken off before.
 """
 
 from __future__ import annotations
@@ -12,9 +13,10 @@ import argparse
 import io
 import json
 import zipfile
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
+from statistics import median
 from typing import Any, NamedTuple
 
 from aligner_core.errors import AlignmentError, LyricsError
@@ -36,20 +38,21 @@ class Labelled(NamedTuple):
     unsure: list[float]
 
 
-def labelled(words: Sequence[Word], second: Sequence[Span | None]) -> Labelled:
+def labelled(words: Sequence[Word], second: Sequence[Span | None], late: Span = (0.0, 0.0)) -> Labelled:
     """Segments of timed words, their edges half-way to a second opinion where that is near.
 
     Args:
         second: start and end in s of each word; None where it found none.
+        late: s by which the starts and the ends of `words` are late on the whole, see `lateness`.
     """
     edges: list[float] = []
     unsure: list[float] = []
     for word, other in zip(words, second, strict=True):
-        for mine, theirs in zip((word.start, word.end), other or (None, None), strict=True):
-            assert mine is not None
-            near = theirs is not None and abs(theirs - mine) <= AGREE
-            edges.append((mine + theirs) / 2 if near and theirs is not None else mine)
-            unsure += [] if near else [mine]
+        for time, theirs, shift in zip((word.start, word.end), other or (None, None), late, strict=True):
+            mine = max((time or 0.0) - shift, 0.0)
+            apart = AGREE + 1 if theirs is None else theirs - mine
+            edges.append(mine + apart / 2 if abs(apart) <= AGREE else mine)
+            unsure += [] if abs(apart) <= AGREE else [mine]
     edges = _in_order(edges)
     seg: list[list[Any]] = []
     for index, word in enumerate(words):
@@ -60,6 +63,17 @@ def labelled(words: Sequence[Word], second: Sequence[Span | None]) -> Labelled:
             [index, p.text.rstrip("012"), *_rounded(a, b)] for p, a, b in zip(phones, places, places[1:], strict=False)
         ]
     return Labelled(seg, [round(at, 4) for at in unsure])
+
+
+def lateness(pairs: Iterable[tuple[Sequence[Word], Sequence[Span | None]]]) -> Span:
+    """Median of the s by which starts and ends of words are later than in a second opinion."""
+    found: tuple[list[float], list[float]] = ([0.0], [0.0])
+    for words, second in pairs:
+        for word, other in zip(words, second, strict=True):
+            for kind, time in enumerate((word.start, word.end)):
+                if other is not None and time is not None:
+                    found[kind].append(time - other[kind])
+    return median(found[0]), median(found[1])
 
 
 def _in_order(times: Sequence[float]) -> list[float]:
@@ -117,17 +131,30 @@ def main() -> None:
     parser.add_argument("pack", type=Path)
     parser.add_argument("--out", type=Path, help="instead of beside the pack")
     parser.add_argument("--second", type=Path, help="JSON: id -> [[start, end] or null of each word] or null")
+    parser.add_argument("--early", type=float, default=0.0, help="s by which the second is early on the whole")
     parser.add_argument("--workers", type=int, default=2)
     given = parser.parse_args()
-    other: dict[str, Any] = json.loads(given.second.read_text(encoding="utf-8")) if given.second else {}
     out = given.out or given.pack.with_suffix(".labels.jsonl")
+    other = _second(given.second, given.early) if given.second else {}
+    pairs = []
+    for row, words in times(given.pack, given.workers):
+        second = other.get(row["id"], [None] * len(words))
+        pairs += [(row["id"], words, second)] if len(second) == len(words) else []
+    late = lateness((words, second) for _, words, second in pairs)
     part = out.with_suffix(".part")
     with part.open("w", encoding="utf-8") as file:
-        for row, words in times(given.pack, given.workers):
-            second = other.get(row["id"]) or [None] * len(words)
-            if len(second) == len(words):
-                file.write(json.dumps({"id": row["id"], **labelled(words, second)._asdict()}) + "\n")
+        for name, words, second in pairs:
+            file.write(json.dumps({"id": name, **labelled(words, second, late)._asdict()}) + "\n")
     part.replace(out)
+
+
+def _second(path: Path, early: float) -> dict[str, list[Span | None]]:
+    rows = json.loads(path.read_text(encoding="utf-8"))
+    return {
+        name: [None if word is None else (word[0] + early, word[1] + early) for word in words]
+        for name, words in rows.items()
+        if words
+    }
 
 
 if __name__ == "__main__":
