@@ -17,7 +17,7 @@ from plugin import load
 from plugin.formats import FORMATS
 from plugin.tags.change import extract
 from plugin.tags.pairs import Pair, pairs, songs
-from plugin.tags.players import PLAYERS
+from plugin.tags.players import PLAYERS, rows
 
 if TYPE_CHECKING:
     from conftest import Karalign, Refuse
@@ -183,6 +183,14 @@ def test_a_song_that_is_named_needs_a_text(karalign: Karalign, track: Path) -> N
 def test_every_player_can_be_asked_for(karalign: Karalign, track: Path) -> None:
     for player in PLAYERS:
         assert karalign("embed", track, "--for", player, "--force", "--no-backup").code == 0
+
+
+def test_the_page_has_the_table_of_players(karalign: Karalign, root: Path) -> None:
+    page = (root / "docs" / "tags.md").read_text(encoding="utf-8")
+    printed = karalign("embed", "--players").out
+    for row in rows():
+        assert f"| {' | '.join(row)} |" in page
+        assert row[0] in printed
 
 
 # Files

@@ -7,11 +7,12 @@ import re
 import click
 
 from plugin.formats import LEVELS, Level
+from plugin.report import table
 from plugin.tags.base import TagError
 from plugin.tags.batch import Running, batch_options, run, tell
 from plugin.tags.change import Changed, Manner, embed
 from plugin.tags.pairs import Pair, pairs
-from plugin.tags.players import PLAYERS, WAYS, recipe_for
+from plugin.tags.players import HEADER, PLAYERS, WAYS, recipe_for, rows
 
 _LANGUAGE = re.compile(r"[a-z]{3}|XXX")
 
@@ -22,9 +23,18 @@ def _language(ctx: click.Context, param: click.Parameter, value: str) -> str:
     return value
 
 
+def _players(ctx: click.Context, param: click.Parameter, value: bool) -> None:  # noqa: ARG001
+    if value:
+        click.echo(table(HEADER[:-1], [row[:-1] for row in rows()]))
+        ctx.exit()
+
+
 @click.command()
 @click.argument("names", metavar="SONG... [TEXT]...", nargs=-1, required=True)
 @click.option("--for", "player", type=click.Choice(sorted(PLAYERS)), help="Write what this player reads.")
+@click.option(
+    "--players", is_flag=True, is_eager=True, expose_value=False, callback=_players, help="List players, and exit."
+)  # fmt: skip
 @click.option(
     "--as", "ways", type=click.Choice(tuple(WAYS)), multiple=True,
     help="Write this; may be repeated.  [default: sylt and uslt in MP3, LRC elsewhere]",

@@ -18,7 +18,7 @@ from plugin.report import count
 from .base import Entry
 from .change import Changed
 from .pairs import Pair
-from .swap import sweep
+from .swap import flush, sweep
 
 Status = Literal["changed", "unchanged", "skipped", "failed"]
 VERSION = 1  # of the JSON report
@@ -104,15 +104,17 @@ def run(pairs: Sequence[Pair], work: Callable[[Pair], Changed], how: Running) ->
     Raises:
         KeyboardInterrupt: after the songs that were being written are done.
     """
-    if not how.dry_run:
-        for folder in {pair.song.resolve().parent for pair in pairs}:
-            sweep(folder)
+    folders = set() if how.dry_run else {pair.song.resolve().parent for pair in pairs}
+    for folder in folders:
+        sweep(folder)
     shown = not how.quiet and not how.as_json and sys.stderr is not None and sys.stderr.isatty()
     outcomes: list[Outcome] = []
     with click.progressbar(length=len(pairs), file=sys.stderr, hidden=not shown) as bar:
         for outcome in _outcomes(pairs, work, how.jobs):
             outcomes.append(outcome)
             bar.update(1)
+    for folder in folders:
+        flush(folder)
     return outcomes
 
 

@@ -67,10 +67,10 @@ class Mp3(Container):
             TagError: mutagen cannot read the tag.
         """
         from mutagen import MutagenError
-        from mutagen.id3 import ID3
+        from mutagen.id3 import ID3, SLT, SYLT, ULT, USLT
 
         try:
-            tag = ID3(path)
+            tag = ID3(path, known_frames={each.__name__: each for each in (SYLT, USLT, SLT, ULT)})
         except (MutagenError, *STUMBLES) as error:
             raise TagError(f"what was written cannot be read back: {error}") from error
         timed = [
@@ -79,8 +79,7 @@ class Mp3(Container):
             if f.format == frames.MILLISECONDS
         ]
         plain = [Entry("USLT", f.text, (), f.lang, f.desc) for f in tag.getall("USLT")]
-        named = [Entry(f"TXXX:{f.desc}", "\0".join(f.text)) for f in tag.getall("TXXX")]
-        return (*timed, *plain, *named)
+        return (*timed, *plain)
 
 
 def _tag(file: BinaryIO, version: int = 3) -> id3.Tag:

@@ -1,4 +1,4 @@
-"""Where each player looks for lyrics: one table. What it stands on is told in docs/tags.md, made from it."""
+"""Where each player looks for lyrics: one table, which `karalign embed --players` and docs/tags.md show."""
 
 from __future__ import annotations
 
@@ -143,6 +143,28 @@ def recipe_for(player: str | None, ways: Sequence[str]) -> Recipe:
     for places in (joined.id3, joined.vorbis, joined.mp4):
         _check(places, ways)
     return joined
+
+
+def rows() -> list[tuple[str, ...]]:
+    """The table for people: player, what it is given in ID3, Vorbis comments and MP4, notes, sources."""
+    listed = {"(none)": STANDARD, **PLAYERS}
+    return [
+        (
+            name,
+            *(_told(each.places(family), each.level) for family in ("id3", "vorbis", "mp4")),
+            each.notes,
+            each.sources,
+        )
+        for name, each in listed.items()
+    ]
+
+
+HEADER = ("player", "MP3", "FLAC, Ogg, Opus", "M4A", "what it does", "source")
+
+
+def _told(places: tuple[Place, ...], level: Level) -> str:
+    said = {"marks": f" by {level}", "plain": " plain", "lrc": " LRC", "elrc": f" LRC by {level}"}
+    return ", ".join(slot + said[content] for slot, content in places)
 
 
 def _check(places: tuple[Place, ...], ways: Sequence[str]) -> None:

@@ -43,7 +43,6 @@ def replace_song(path: Path, make: Callable[[Path], None], backup: bool, keep_ti
             os.fsync(lock)
             kept = _keep(song) if backup else None
             beside.replace(song)
-            _flush(song.parent)
         except BaseException:
             beside.unlink(missing_ok=True)
             raise
@@ -151,14 +150,16 @@ def _keep(song: Path) -> Path:
     return name
 
 
-def _flush(folder: Path) -> None:
-    """The names of a folder to the disk; not every system lets one."""
+def flush(folder: Path) -> None:
+    """The names of a folder to the disk, which makes the changes last through a power cut; not every system can.
+
+    Before that, a power cut may leave any song the old one, but none damaged: its bytes were flushed before its name.
+    """
     if sys.platform == "win32":
         return
-    descriptor = os.open(folder, os.O_RDONLY)
-    try:
-        os.fsync(descriptor)
-    except OSError:
-        pass
-    finally:
-        os.close(descriptor)
+    with suppress(OSError):
+        descriptor = os.open(folder, os.O_RDONLY)
+        try:
+            os.fsync(descriptor)
+        finally:
+            os.close(descriptor)
