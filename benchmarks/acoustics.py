@@ -2,7 +2,7 @@
 
     python -m benchmarks.acoustics MODEL.pt [MODEL.pt ...] [--device cuda] [--packs songs,spoken] [--throughput]
 
-Writes bench-out/acoustics.json after each checkpoint; `python -m benchmarks.acoustics_page` makes the tables of it.
+Writes bench-out/acoustics.json after each checkpoint; `python -m benchmarks.acoustics_page` puts it into the docs.
 Constants that a reading needs (how short a sound may be, what a sound costs, the bias of its word starts and ends)
 are taken from sound that models learn from, never from these packs.
 """
@@ -30,7 +30,7 @@ from aligner_core.audio import SAMPLE_RATE, log_mel, normalise
 from aligner_core.evidence import phone_names, spells
 from aligner_core.metrics import phone_error_rate
 from aligner_core.recognise import beam_search, greedy, voices
-from benchmarks import packs
+from benchmarks import acoustics_page, packs
 from benchmarks.accuracy import PACKS, Pack
 from benchmarks.engine_page import write
 from benchmarks.recordings import Floats, Recording, Way, late, paths, read, words
@@ -104,9 +104,7 @@ def main() -> None:
     root = packs.data_root(options.data)
     chosen = [pack for pack in PACKS if not options.packs or pack.name in options.packs.split(",")]
     sounds = {pack.name: read(root / pack.file, pack.start, options.limit, options.workers) for pack in chosen}
-    entries = read(root / TAUGHT.file, workers=options.workers)
-    count = min(options.limit or TAUGHT_COUNT, len(entries))
-    taught = [entries[at * len(entries) // count] for at in range(count)]
+    taught = read(root / TAUGHT.file, "", options.limit or TAUGHT_COUNT, options.workers, spread=True)
     figures: dict[str, Any] = {"by": _machine(options.device), "models": {}}
     options.json.parent.mkdir(parents=True, exist_ok=True)
     for path in options.models:
@@ -114,6 +112,7 @@ def main() -> None:
         figures["models"][path.stem] = measured(path, sounds, taught, options)
         figures["models"][path.stem]["took"] = time.perf_counter() - begin
         write(options.json, figures)
+    print(acoustics_page.section([figures]))
 
 
 def measured(
@@ -195,8 +194,9 @@ def timed(model: AcousticModel, options: argparse.Namespace) -> dict[str, Any]:
     before = torch.get_num_threads()
     for threads in (1, 2) if options.device == "cpu" else (before,):
         torch.set_num_threads(threads)
-        work = median(_seconds(lambda: model.log_probs(wave.to(options.device)), options.device, TIMES))
-        figures[f"seconds_per_second_{threads}"] = work / TIMED_SECONDS
+        wall, work = _seconds(lambda: model.log_probs(wave.to(options.device)), options.device, TIMES)
+        figures[f"seconds_per_second_{threads}"] = wall / TIMED_SECONDS
+        figures[f"processor_seconds_per_second_{threads}"] = work / TIMED_SECONDS
     torch.set_num_threads(before)
     if options.throughput and isinstance(model, Windowed):
         figures["throughput"] = throughput(model, options.device)
@@ -213,7 +213,7 @@ def throughput(model: Windowed, device: str) -> float:
         with torch.autocast(torch.device(device).type, torch.bfloat16):
             return model.table(features)
 
-    return BATCH * BATCH_SECONDS / median(_seconds(hear, device, BATCHES))
+    return BATCH * BATCH_SECONDS / _seconds(hear, device, BATCHES)[0]
 
 
 @torch.inference_mode()
@@ -235,16 +235,17 @@ def _bias(errors: Sequence[Floats]) -> Floats:
     return np.asarray(np.median(found, 0) if len(found) else np.zeros(2), np.float64)
 
 
-def _seconds(work: Callable[[], object], device: str, times: int) -> list[float]:
-    """How long each of these runs takes; one more, before them, does not count."""
-    out = []
+def _seconds(work: Callable[[], object], device: str, times: int) -> tuple[float, float]:
+    """How long this takes, by the clock and of the processors: medians, after one more run that does not count."""
+    wall, processor = [], []
     for _ in range(times + 1):
-        begin = time.perf_counter()
+        begin = time.perf_counter(), time.process_time()
         work()
         if device.startswith("cuda"):
             torch.cuda.synchronize()
-        out.append(time.perf_counter() - begin)
-    return out[1:]
+        wall.append(time.perf_counter() - begin[0])
+        processor.append(time.process_time() - begin[1])
+    return median(wall[1:]), median(processor[1:])
 
 
 def _network(model: AcousticModel) -> nn.Module:

@@ -62,9 +62,14 @@ class Recording:
         return np.array([(word.start, word.end) for word in self.reference.words], float).reshape(-1, 2)
 
 
-def read(path: Path, start: str = "", limit: int | None = None, workers: int = 1) -> list[Recording]:
-    """The recordings of a pack in its order, those whose id begins with `start`; at most `limit` of them."""
-    entries = [entry for entry in manifest([path]) if entry.row["id"].startswith(start)][:limit]
+def read(
+    path: Path, start: str = "", limit: int | None = None, workers: int = 1, *, spread: bool = False
+) -> list[Recording]:
+    """The recordings of a pack in its order, those whose id begins with `start`; at most `limit` of them, the first or,
+    `spread`, from all over the pack."""
+    entries = [entry for entry in manifest([path]) if entry.row["id"].startswith(start)]
+    count = min(len(entries), len(entries) if limit is None else limit)
+    entries = [entries[at * len(entries) // count if spread else at] for at in range(count)]
     sounds = decode(entries, workers)
     return [_recording(entry, sound.wave) for entry, sound in zip(entries, sounds, strict=True)]
 
@@ -108,10 +113,12 @@ def paths(
         scores = [torch.from_numpy(weighed(x[:, : len(symbols)], symbols, way.decoding)) for x in tables[group]]
         nets = [_net(recording.reference, symbols, way.least) for recording in recordings[group]]
         fit = [i for i, (net, x) in enumerate(zip(nets, scores, strict=True)) if net.graph.frames_needed <= len(x)]
-        padded = torch.nn.utils.rnn.pad_sequence([scores[i] for i in fit], batch_first=True).int().to(device)
-        found = viterbi_batch(padded, [len(scores[i]) for i in fit], [nets[i].graph for i in fit], device)
-        visits = {i: nets[i].visits(path) for i, path in zip(fit, found, strict=True)}
-        yield from (visits.get(i, []) for i in range(len(nets)))
+        visits = dict.fromkeys(range(len(nets)), list[Visit]())
+        if fit:
+            padded = torch.nn.utils.rnn.pad_sequence([scores[i] for i in fit], batch_first=True).int().to(device)
+            found = viterbi_batch(padded, [len(scores[i]) for i in fit], [nets[i].graph for i in fit], device)
+            visits |= {i: nets[i].visits(path) for i, path in zip(fit, found, strict=True)}
+        yield from visits.values()
 
 
 @cache
