@@ -113,7 +113,7 @@ def paths(
         scores = [torch.from_numpy(weighed(x[:, : len(symbols)], symbols, way.decoding)) for x in tables[group]]
         nets = [_net(recording.reference, symbols, way.least) for recording in recordings[group]]
         fit = [i for i, (net, x) in enumerate(zip(nets, scores, strict=True)) if net.graph.frames_needed <= len(x)]
-        visits = dict.fromkeys(range(len(nets)), list[Visit]())
+        visits: dict[int, list[Visit]] = {at: [] for at in range(len(nets))}
         if fit:
             padded = torch.nn.utils.rnn.pad_sequence([scores[i] for i in fit], batch_first=True).int().to(device)
             found = viterbi_batch(padded, [len(scores[i]) for i in fit], [nets[i].graph for i in fit], device)

@@ -17,7 +17,7 @@ from aligner_core.acoustic.blstm import Blstm, BlstmConfig
 from aligner_core.acoustic.cnn import SYMBOLS, CnnConfig, CnnCtc
 from aligner_core.acoustic.windows import Windowed
 from aligner_core.timeline import Alignment, Line, Word
-from benchmarks import acoustics, acoustics_page
+from benchmarks import acoustics, acoustics_page, engine_page
 from benchmarks.acoustics import Heard, difference, edge_figures, fitted, pack_figures, shares
 from benchmarks.recordings import Recording, Way, late, read, words
 
@@ -134,7 +134,7 @@ def test_two_checkpoints_from_packs_to_a_page(shared_data: Path, tmp_path: Path,
         assert all(pack["path"]["words"] > 5 and pack["per_greedy"] > 0.3 for pack in model["packs"].values())
     page = tmp_path / "page.md"
     page.write_text("before\n<!-- acoustics -->\n<!-- /acoustics -->\nafter\n")
-    acoustics_page.put(acoustics_page.BLOCK, acoustics_page.section([figures]), page)
+    engine_page.put(acoustics_page.BLOCK, acoustics_page.section([figures]), page)
     text = page.read_text()
     assert text.startswith("before\n")
     assert acoustics_page.section([figures]) in done.stdout
