@@ -24,7 +24,7 @@ DIPHTHONGS = frozenset("AY AW OY EY OW".split())  # noqa: SIM905
 SONORANTS = frozenset("M N NG L R W Y".split())  # noqa: SIM905
 VOICED = VOWELS | SONORANTS | frozenset("B D G V DH Z ZH JH".split())  # noqa: SIM905
 PITCHES = (65.0, 500.0)  # Hz, of speech
-WHISPERED, PAUSE = 14.0, 24.0  # dB under the median of the vowels
+LOUD, WHISPERED, PAUSE = 7.0, 14.0, 24.0  # dB under the median of the vowels
 DOUBTED = 0.15  # s; a longer pause is one
 FREQUENCIES = np.arange(FFT // 2 + 1) * SAMPLE_RATE / FFT
 
@@ -127,11 +127,11 @@ def analyse(wave: Floats, segments: Sequence[Segment]) -> Voice:
 
 
 def _held(wave: Floats, pitch: Floats, segments: Sequence[Segment]) -> tuple[bool, ...]:
-    """Vowels that are voiced and loud; the others are whispered, creaky or not there."""
+    """Vowels that are loud, or less so but voiced; the others are whispered, creaky or not there."""
     levels = [_level(_cut(wave, s.start, s.end)) for s in segments]
-    least = _usual(levels, segments) - WHISPERED
+    usual = _usual(levels, segments)
     return tuple(
-        s.phone in VOWELS and level > least and _voiced(pitch, s) > 0.35
+        s.phone in VOWELS and level > usual - (WHISPERED if _voiced(pitch, s) > 0.35 else LOUD)
         for level, s in zip(levels, segments, strict=True)
     )
 
@@ -146,13 +146,16 @@ def _voiced(pitch: Floats, segment: Segment) -> float:
 
 
 def _filled(pitch: Floats, segments: Sequence[Segment], held: Sequence[bool]) -> Floats:
-    """The estimate leaves out rough beginnings, ends and moments; between the first and the last voiced step of a row
-    of voiced sounds all is voiced, two steps more at each end, and nothing is in a pause."""
+    """The estimate leaves out rough beginnings, ends and moments. Most of a held vowel is voiced, and so is all
+    between the first and the last voiced step of a row of voiced sounds, and two steps more; nothing is in a pause."""
     known = np.flatnonzero(pitch > 0)
     if not len(known):
         return np.zeros_like(pitch)
     smooth = np.exp(np.interp(np.arange(len(pitch)), known, np.log(pitch[known])))
     voiced = pitch > 0
+    for s, sung in zip(segments, held, strict=True):
+        if sung:
+            voiced[round((s.start + 0.2 * s.length) / STEP) : round((s.end - 0.1 * s.length) / STEP)] = True
     for row in _rows(segments, held):
         a, b = round(row[0].start / STEP), round(row[-1].end / STEP)
         inside = a + np.flatnonzero(voiced[a:b])
