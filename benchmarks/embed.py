@@ -84,7 +84,7 @@ def kill_at_random(folder: Path, songs: int, kills: int, seed: int = 0) -> Kille
     draw = random.Random(seed)
     finished = _finished(pristine, folder / "finished")
     counts = dict.fromkeys(("kills", "old", "new", "damaged", "left", "left_after_next_run", "wrong_backups"), 0)
-    longest = 1.0  # seconds of work before the kill; grows or falls to what a run takes
+    longest = 0.02 * songs  # seconds of work before the kill; grows or falls to what a run takes
     while counts["kills"] < kills:
         shutil.rmtree(work, ignore_errors=True)
         shutil.copytree(pristine, work)

@@ -15,7 +15,8 @@ from songs import LRC, PLAIN, SOUND, common, folder_of_songs, frame, frames_of, 
 
 from plugin import load
 from plugin.formats import FORMATS
-from plugin.tags.change import extract
+from plugin.tags import TagError
+from plugin.tags.change import Manner, extract
 from plugin.tags.pairs import Pair, pairs, songs
 from plugin.tags.players import PLAYERS, rows
 
@@ -138,6 +139,16 @@ def test_wrong_usage_is_code_2(karalign: Karalign, track: Path, arguments: list[
     got = karalign("embed", track, *arguments)
     assert got.code == 2
     assert complaint in got.err
+
+
+def test_an_empty_text_is_refused(karalign: Karalign, track: Path, tmp_path: Path) -> None:
+    (tmp_path / "none.json").write_text('{"version": 1, "audio": null, "lines": []}')
+    assert "there is nothing in the text" in karalign("embed", track, tmp_path / "none.json").err
+
+
+def test_only_a_language_of_three_letters_is_written() -> None:
+    with pytest.raises(TagError, match="'german' is no language"):
+        Manner(language="german")
 
 
 # What is told

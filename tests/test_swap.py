@@ -3,11 +3,17 @@
 from __future__ import annotations
 
 import fcntl
+import hashlib
 import os
+import signal
 import stat
+import subprocess
+import sys
+import time
 from pathlib import Path
 
 import pytest
+from songs import folder_of_songs, sound_behind
 
 from benchmarks.embed import kill_at_random
 from plugin.files import FileError
@@ -73,3 +79,23 @@ def test_songs_survive_kills_at_random_points(tmp_path: Path) -> None:
     assert found.kills == 12
     assert (found.damaged, found.left_after_next_run, found.wrong_backups) == (0, 0, 0)
     assert found.old + found.new == 12 * 8
+
+
+def test_an_interrupted_run_leaves_whole_songs_and_nothing_else(tmp_path: Path) -> None:
+    songs = folder_of_songs(tmp_path, 60)
+    names = {path.name for path in tmp_path.iterdir()}
+    code = "from plugin.cli import main; main()"
+    run = subprocess.Popen(
+        [sys.executable, "-c", code, "embed", "--no-backup", str(tmp_path)],
+        stdout=subprocess.PIPE,
+        stderr=subprocess.PIPE,
+    )
+    before = {song: song.read_bytes() for song in songs}
+    while run.poll() is None and all(song.read_bytes() == data for song, data in before.items()):
+        time.sleep(0.002)
+    run.send_signal(signal.SIGINT)
+    _, told = run.communicate(timeout=60)
+    assert {path.name for path in tmp_path.iterdir()} == names
+    assert [hashlib.sha256(sound_behind(song.read_bytes())).hexdigest() for song in songs] == list(songs.values())
+    assert run.returncode in {0, 130}
+    assert told == (b"" if run.returncode == 0 else b"karalign: interrupted\n")

@@ -2,23 +2,19 @@
 
 from __future__ import annotations
 
-import re
-
 import click
 
 from plugin.formats import LEVELS, Level
 from plugin.report import table
 from plugin.tags.base import TagError
 from plugin.tags.batch import Running, batch_options, run, tell
-from plugin.tags.change import Changed, Manner, embed
+from plugin.tags.change import LANGUAGE, Changed, Manner, embed
 from plugin.tags.pairs import Pair, pairs
 from plugin.tags.players import HEADER, PLAYERS, WAYS, recipe_for, rows
 
-_LANGUAGE = re.compile(r"[a-z]{3}|XXX")
-
 
 def _language(ctx: click.Context, param: click.Parameter, value: str) -> str:
-    if not _LANGUAGE.fullmatch(value):
+    if not LANGUAGE.fullmatch(value):
         raise click.BadParameter(f"{value!r} is not three letters of ISO 639-2, such as eng, or XXX", ctx, param)
     return value
 

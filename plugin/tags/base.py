@@ -55,7 +55,7 @@ class Entry:
 
     def replaces(self, other: Entry) -> bool:
         """Whether there is room for only one of the two; an unknown language is as good as any."""
-        if (self.slot, self.description.casefold()) != (other.slot, other.description.casefold()):
+        if self.slot.upper() != other.slot.upper() or self.description.casefold() != other.description.casefold():
             return False
         return self.language == other.language or not _known(self.language) or not _known(other.language)
 

@@ -5,17 +5,18 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
+from contextlib import closing
 from dataclasses import dataclass
-from typing import Any, Literal, TypeVar
+from pathlib import Path
+from typing import Any, Literal, Self, TypeVar
 
 import click
 
 from aligner_core.errors import AlignerError
 from plugin.report import count
 
-from .base import Entry
 from .change import Changed
 from .pairs import Pair
 from .swap import flush, sweep
@@ -27,47 +28,58 @@ _F = TypeVar("_F", bound=Callable[..., Any])
 
 @dataclass(frozen=True)
 class Outcome:
-    """What became of one song.
+    """What became of one song, without the lyrics themselves: a library has many.
 
     Args:
+        tag: version of its tag, before.
+        written, removed, kept: names of frames and fields with lyrics.
+        backup: the file that the old song is in.
         error: what is wrong, for one that failed; why, for one that was skipped.
     """
 
     pair: Pair
     status: Status
-    changed: Changed | None = None
+    tag: str = ""
+    written: tuple[str, ...] = ()
+    removed: tuple[str, ...] = ()
+    kept: tuple[str, ...] = ()
+    backup: Path | None = None
     error: str = ""
+
+    @classmethod
+    def of(cls, pair: Pair, done: Changed) -> Self:
+        """That of a song that did not fail."""
+        status: Status = "changed" if done.gone or done.new else "unchanged"
+        written, removed, kept = (tuple(one.slot for one in each) for each in (done.new, done.gone, done.kept))
+        return cls(pair, status, done.version, written, removed, kept, done.backup)
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON of it; null where there is none."""
-        done = self.changed
         return {
             "song": str(self.pair.song),
             "text": str(self.pair.text) if self.pair.text else None,
             "status": self.status,
             "error": self.error or None,
-            "tag": done.version if done else None,
-            "written": _slots(done.new) if done else [],
-            "removed": _slots(done.gone) if done else [],
-            "kept": _slots(done.kept) if done else [],
-            "backup": str(done.backup) if done and done.backup else None,
+            "tag": self.tag or None,
+            "written": list(self.written),
+            "removed": list(self.removed),
+            "kept": list(self.kept),
+            "backup": str(self.backup) if self.backup else None,
         }
 
     def told(self, dry_run: bool) -> str:
         """A line for people."""
-        if self.changed is None or self.status != "changed":
+        if self.status != "changed":
             return f"{self.pair.song}: {self.error or 'as it should be'}"
-        done, would = self.changed, "would write" if dry_run else "wrote"
-        parts = [f"{would} {', '.join(_slots(done.new))}"] if done.new else []
-        if gone := [slot for slot in _slots(done.gone) if slot not in _slots(done.new)]:
-            parts.append(f"{'would remove' if dry_run else 'removed'} {', '.join(gone)}")
-        if self.pair.text:
-            parts.append(f"from {self.pair.text.name}")
-        if done.kept:
-            parts.append(f"kept {', '.join(_slots(done.kept))}")
-        if done.backup:
-            parts.append(f"backup {done.backup.name}")
-        return f"{self.pair.song}: {'; '.join(parts)}"
+        gone = [slot for slot in self.removed if slot not in self.written]
+        parts = [
+            f"{'would write' if dry_run else 'wrote'} {', '.join(self.written)}" if self.written else "",
+            f"{'would remove' if dry_run else 'removed'} {', '.join(gone)}" if gone else "",
+            f"from {self.pair.text.name}" if self.pair.text else "",
+            f"kept {', '.join(self.kept)}" if self.kept else "",
+            f"backup {self.backup.name}" if self.backup else "",
+        ]
+        return f"{self.pair.song}: {'; '.join(filter(None, parts))}"
 
 
 @dataclass(frozen=True)
@@ -109,8 +121,11 @@ def run(pairs: Sequence[Pair], work: Callable[[Pair], Changed], how: Running) ->
         sweep(folder)
     shown = not how.quiet and not how.as_json and sys.stderr is not None and sys.stderr.isatty()
     outcomes: list[Outcome] = []
-    with click.progressbar(length=len(pairs), file=sys.stderr, hidden=not shown) as bar:
-        for outcome in _outcomes(pairs, work, how.jobs):
+    with (
+        click.progressbar(length=len(pairs), file=sys.stderr, hidden=not shown) as bar,
+        closing(_outcomes(pairs, work, how.jobs)) as coming,  # an interrupt must not leave the rest in the queue
+    ):
+        for outcome in coming:
             outcomes.append(outcome)
             bar.update(1)
     for folder in folders:
@@ -136,7 +151,7 @@ def tell(outcomes: Sequence[Outcome], how: Running) -> int:
     return int(counts["failed"] > 0)
 
 
-def _outcomes(pairs: Sequence[Pair], work: Callable[[Pair], Changed], jobs: int) -> Iterator[Outcome]:
+def _outcomes(pairs: Sequence[Pair], work: Callable[[Pair], Changed], jobs: int) -> Generator[Outcome, None, None]:
     with ThreadPoolExecutor(jobs) as pool:
         futures = [pool.submit(_one, pair, work) for pair in pairs]
         try:
@@ -155,8 +170,4 @@ def _one(pair: Pair, work: Callable[[Pair], Changed]) -> Outcome:
         return Outcome(pair, "failed", error=" ".join(str(error).splitlines()))
     except OSError as error:
         return Outcome(pair, "failed", error=f"{pair.song}: {error.strerror or error}")
-    return Outcome(pair, "changed" if done.gone or done.new else "unchanged", done)
-
-
-def _slots(entries: Sequence[Entry]) -> list[str]:
-    return [entry.slot for entry in entries]
+    return Outcome.of(pair, done)

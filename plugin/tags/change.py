@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import re
 from collections.abc import Iterator, Sequence
 from contextlib import contextmanager
 from dataclasses import dataclass
@@ -14,8 +15,11 @@ from plugin.formats import Level
 from . import container_for
 from .base import Container, Entry, Held, TagError
 from .content import TIMED, best, entry_of, is_timed
+from .marks import clean
 from .players import STANDARD, Recipe
 from .swap import backup_name, check_writable, replace_song
+
+LANGUAGE = re.compile(r"[a-z]{3}|XXX")
 
 
 @dataclass(frozen=True)
@@ -43,6 +47,10 @@ class Manner:
     backup: bool = True
     keep_time: bool = False
     dry_run: bool = False
+
+    def __post_init__(self) -> None:
+        if not LANGUAGE.fullmatch(self.language):
+            raise TagError(f"{self.language!r} is no language", hint="three letters of ISO 639-2, such as eng, or XXX")
 
 
 @dataclass(frozen=True)
@@ -122,12 +130,15 @@ def strip(song: Path, manner: Manner) -> Changed:
 
 def _entries(container: Container, lyrics: Alignment, manner: Manner) -> tuple[Entry, ...]:
     places = manner.recipe.places(container.family)
+    if not any(line.text.strip() for line in lyrics.lines):
+        raise TagError("there is nothing in the text")
     if not lyrics.timed:
         places = tuple((slot, content) for slot, content in places if content not in TIMED)
     if not places:
         raise TagError("the text has no times", hint="align it with its sound first, or --as uslt")
     level = manner.level or manner.recipe.level
-    made = (entry_of(lyrics, slot, what, level, manner.language, manner.description) for slot, what in places)
+    told = manner.language, clean(manner.description)
+    made = (entry_of(lyrics, slot, what, level, *told) for slot, what in places)
     if container.family == "id3":
         return tuple(made)
     return tuple(Entry(one.slot, one.text) for one in made)

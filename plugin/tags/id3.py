@@ -20,8 +20,8 @@ LARGEST = 2**28 - 1  # bytes: what the size in a header can tell
 _UNSYNC, _EXTENDED, _FOOTER = 0x80, 0x40, 0x10  # flags of a tag
 _OTHERS = {2: 0x3F, 3: 0x1F, 4: 0x0F}  # flags that a version does not have
 _V22_COMPRESSED = 0x40
-_ID = {2: re.compile(rb"[A-Z][A-Z0-9]{2}"), 3: re.compile(rb"[A-Z][A-Z0-9]{2}[A-Z0-9 \0]")}
-_ID[4] = _ID[3]
+_NAME = re.compile(rb"[A-Z][A-Z0-9]{2}[A-Z0-9 \0]")  # three letters and a blank come from programs that knew 2.2
+_ID = {2: re.compile(rb"[A-Z][A-Z0-9]{2}"), 3: _NAME, 4: _NAME}
 _LAST_BODY = 1 << 22  # bytes that a compressed frame may grow to
 
 

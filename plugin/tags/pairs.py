@@ -64,16 +64,8 @@ def pairs(names: Sequence[str], recursive: bool) -> list[Pair]:
         if owner[0] in given:
             raise TagError("has two texts", str(owner[0]), f"{given[owner[0]].name} or {text.name}")
         given[owner[0]] = text
-    return [_paired(pair, given.get(pair.song) or beside(pair.song)) for pair in found]
-
-
-def beside(song: Path) -> Path | None:
-    """The text of the same name in the folder of a song: that of the format which holds most; None: there is none."""
-    there = _folder(song.parent)
-    for ending in _endings():
-        if name := there.get((song.stem, ending)):
-            return song.with_name(name)
-    return None
+    folders = _Folders()
+    return [_paired(pair, given.get(pair.song) or folders.beside(pair.song)) for pair in found]
 
 
 def is_text(path: Path) -> bool:
@@ -88,11 +80,21 @@ def _endings() -> tuple[str, ...]:
     return tuple(ending for each in known for ending in each.extensions)
 
 
-@cache
-def _folder(folder: Path) -> dict[tuple[str, str], str]:
-    """Names in a folder by stem and ending in small letters."""
-    names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-    return {(name[: -len(end)], end): name for name in names for end in _endings() if name.lower().endswith(end)}
+class _Folders(dict[Path, dict[tuple[str, str], str]]):
+    """Of each folder, the names of texts by stem and ending in small letters; looked at once."""
+
+    def __missing__(self, folder: Path) -> dict[tuple[str, str], str]:
+        names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
+        self[folder] = {
+            (name[: -len(end)], end): name for name in names for end in _endings() if name.lower().endswith(end)
+        }
+        return self[folder]
+
+    def beside(self, song: Path) -> Path | None:
+        """The text of the same name as a song, of the format that holds most; None: there is none."""
+        there = self[song.parent]
+        name = next((there[song.stem, ending] for ending in _endings() if (song.stem, ending) in there), None)
+        return song.with_name(name) if name else None
 
 
 def _inside(folder: Path, recursive: bool) -> Iterator[Path]:
