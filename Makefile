@@ -38,6 +38,7 @@ bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks.retime
 	$(BIN)/python -m benchmarks.confidence measure
 	$(BIN)/python -m benchmarks.engine
+	$(BIN)/python -m benchmarks.embed
 
 clean:
 	rm -rf $(VENV) demo-out bench-out benchmarks/.cache dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
