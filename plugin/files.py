@@ -80,7 +80,15 @@ def read_text(path: StrPath) -> Decoded:
     Raises:
         LyricsError: missing, unreadable, binary, too large or empty.
     """
-    data, where = _read_bytes(path), str(path)
+    return decoded(_read_bytes(path), str(path))
+
+
+def decoded(data: bytes, where: str) -> Decoded:
+    """The bytes of a text file as `read_text` reads them; `where` is its name for errors.
+
+    Raises:
+        LyricsError: binary or empty.
+    """
     mark, marked = next(((bom, encoding) for bom, encoding in _BOMS if data.startswith(bom)), (b"", None))
     if not marked:
         _refuse_binary(data.decode("latin-1"), where)  # before the encoding is blamed

@@ -10,12 +10,17 @@ from plugin.report import table
 
 @click.command()
 def command() -> None:
-    """List the formats that can be read and written."""
-    click.echo(table(("format", "endings", "levels", "usual", "step"), [_row(known) for known in FORMATS]))
+    """List the formats that can be read and written, and what each can hold.
+
+    What a format cannot hold is left out when it is written; json holds all. All are read in any encoding that has a
+    byte order mark, in UTF-8 or in Windows-1252.
+    """
+    columns = ("format", "endings", "levels", "usual", "step", "in place", "encoding", "holds besides")
+    click.echo(table(columns, [_row(known) for known in FORMATS]))
 
 
 def _row(known: Format) -> tuple[str, ...]:
-    if not known.levels:
-        return known.name, " ".join(known.extensions), "none: text only", "", ""
-    step = f"{known.step:g} s" if known.step else "exact"
-    return known.name, " ".join(known.extensions), " ".join(known.levels), known.default, step
+    step = f"{known.step:f}".rstrip("0") + " s" if known.step else "exact"
+    times = (" ".join(known.levels), known.default, step) if known.levels else ("none: text only", "", "")
+    besides = "all" if known.name == "json" else " ".join(sorted(known.keeps))
+    return known.name, " ".join(known.extensions), *times, "yes" if known.in_place else "", known.encoding, besides

@@ -85,7 +85,7 @@ class Lrc(Format):
         """
         refuse_foreign(text, self.name)
         rows = sorted(_rows(text), key=lambda row: row.start)  # stable: a translation stays after its original
-        starts = sorted({row.start for row in rows if row.untimed is None})
+        starts = sorted({row.start for row in rows if row.untimed is None and "role" not in row.extra})
         lines = [row.untimed or _line(row, _end(row, starts)) for row in rows if row.untimed or row.marks]
         return Alignment(with_syllables(_translated(lines)), extra=_told(text))
 

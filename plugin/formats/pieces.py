@@ -68,7 +68,7 @@ def with_syllables(lines: Iterable[Line]) -> tuple[Line, ...]:
     lines = tuple(lines)
     if not any(word.syllables for line in lines for word in line.words):
         return lines
-    return tuple(replace(line, words=tuple(map(_with_syllable, line.words))) for line in lines)
+    return tuple(replace(line, words=tuple(map(with_syllable, line.words))) for line in lines)
 
 
 def _units(line: Line, level: Level) -> Iterator[Piece]:
@@ -90,7 +90,8 @@ def _word(text: str, at: int, times: Mapping[int, tuple[float, float]]) -> Word:
     return Word(text, start, end, syllables=parts if len(parts) > 1 else ())
 
 
-def _with_syllable(word: Word) -> Word:
+def with_syllable(word: Word) -> Word:
+    """A timed word as one syllable, if it has none."""
     if word.syllables or not word.timed:
         return word
     return replace(word, syllables=(Syllable(word.text, word.start, word.end),))

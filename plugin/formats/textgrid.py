@@ -83,7 +83,9 @@ def _apart(lines: Sequence[Line]) -> Iterator[tuple[str, list[Line]]]:
 def _written(name: str, lines: Sequence[Line], levels: Sequence[str]) -> Iterator[_Tier]:
     spans: list[Span] = list(lines)
     for level in levels:
-        found = [(span.start, span.end, span.text.strip()) for span in spans]
+        found = [(span.start, span.end, span.text.strip()) for span in spans if span.timed]
+        if not found:
+            return
         yield _Tier(name.replace("%s", f"{level}s"), tuple(
             (a, b, text) for a, b, text in found if a is not None and b is not None and b > a and text))  # fmt: skip
         spans = [child for span in spans for child in span.children]

@@ -98,7 +98,8 @@ def _paragraph(group: Sequence[Line], agents: dict[str, str], level: Level) -> s
     inner = []
     for one in group:
         role, spans = names.get(one.extra.get("role", "")), _spans(one, level)
-        inner.append(f'<span ttm:role="{role}"{_times(one)}>{spans}</span>' if role else spans)
+        language = f" xml:lang={_quoted(one.extra['language'])}" if "language" in one.extra else ""
+        inner.append(f'<span ttm:role="{role}"{_times(one)}{language}>{spans}</span>' if role else spans)
     return f"<p{_times(line)}{told}>{''.join(inner)}</p>"
 
 

@@ -34,6 +34,7 @@ class _Part:
     start: float | None
     end: float | None
     extra: dict[str, str]
+    host: _Part | None = None
     pieces: list[Piece] = field(default_factory=list)
     writer: object = None  # the element that the last piece is from
 
@@ -49,6 +50,8 @@ class _Part:
         if not "".join(piece.text for piece in self.pieces).strip():
             return None
         timed = [(p.start, p.end) for p in self.pieces if p.start is not None and p.end is not None]
+        if self.host and self.start is None and not timed:
+            self.start, self.end = self.host.start, self.host.end
         start = self.start if self.start is not None else min((a for a, _ in timed), default=None)
         end = self.end if self.end is not None else max((b for _, b in timed), default=start)
         if start is None or end is None:
@@ -156,7 +159,7 @@ class _Reader:
             one.timed = one
 
     def _part(self, one: _Open, extra: dict[str, str]) -> None:
-        one.part, one.timed = _Part(one.start, one.end, extra), None
+        one.part, one.timed = _Part(one.start, one.end, extra, one.part), None
         self.parts.append(one.part)
 
     def _rates(self, told: dict[str, str]) -> None:

@@ -21,7 +21,7 @@ from aligner_core.extra import Extra
 from aligner_core.timeline import Alignment, Line, Word
 
 from .base import DEFAULTS, Format, FormatError, Level, RenderOptions, one_row, refuse_foreign, split_rows, timed_lines
-from .pieces import Piece, assemble, cut, with_syllables
+from .pieces import Piece, assemble, cut, with_syllable, with_syllables
 
 BEAT = 0.02  # seconds, of what is written: finer than the grid of most songs, coarse enough for any game
 _BPM = f"{15 / BEAT:g}"
@@ -171,7 +171,7 @@ def _line(notes: Sequence[_Note], voice: str) -> Line | None:
               for first, last, _ in sung]  # fmt: skip
     line = assemble(pieces, start, end)
     told = {first.start: extra for first, _, extra in sung}
-    words = tuple(_with_pitches(word, told) for word in with_syllables([line])[0].words)
+    words = tuple(_with_pitches(word, told) for word in line.words)
     return replace(line, words=words, extra=Extra.of({"voice": voice}))
 
 
@@ -200,7 +200,7 @@ def _kept(group: Sequence[_Note]) -> Extra:
 
 
 def _with_pitches(word: Word, told: dict[float, Extra]) -> Word:
-    parts = word.syllables
+    parts = with_syllable(word).syllables
     if not any(part.start in told and told[part.start] for part in parts if part.start is not None):
         return word
     return replace(word, syllables=tuple(

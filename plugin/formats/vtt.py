@@ -26,6 +26,7 @@ from .pieces import Piece, assemble, cut, with_syllables
 from .times import TIME, clock, seconds, span, timing
 
 _TAG = re.compile(r"<([^<>]*)>")
+_RUBY = re.compile(r"<rt>[^<]*")
 _STAMP = re.compile(TIME)
 _VOICE = re.compile(r"v(?:\.\S*)?(?:\s+(.*))?", re.DOTALL)
 _HEAD, _SETTINGS, _ID, _MARKUP = "vtt:head", "vtt:settings", "vtt:id", "vtt:markup"
@@ -153,7 +154,7 @@ def _cue(start: float, end: float, line: Line, level: Level) -> str:
 
 
 def _plain(body: str) -> str:
-    return html.unescape(_TAG.sub("", body)).strip()
+    return html.unescape(_TAG.sub("", _RUBY.sub("", body))).strip()
 
 
 def _written(start: float, end: float, line: Line, level: Level) -> str:
