@@ -277,6 +277,16 @@ def test_windows_hear_each_thing_in_its_time(monkeypatch: pytest.MonkeyPatch, wi
     assert max(network.given) <= (window + 2 * CONTEXT) * foreign.STRIDE + foreign.FIELD
 
 
+def test_what_is_heard_is_neither_early_nor_late() -> None:
+    late = []
+    for begin in range(8000, 8320, 16):  # over one of their frames
+        wave = torch.zeros(16000)
+        wave[begin:] = 1.0
+        first = int(Speller(Loud(), LABELS).log_probs(wave).argmax(1).argmax())
+        late.append(first * 0.01 - 0.005 - begin / 16000)  # a frame of ours begins half of it before its centre
+    assert sum(late) / len(late) == pytest.approx(0, abs=0.001)
+
+
 def test_a_window_hears_what_the_whole_does_where_context_suffices(monkeypatch: pytest.MonkeyPatch) -> None:
     keep("mms")
     bundle = torchaudio.pipelines.MMS_FA
@@ -317,6 +327,17 @@ def test_the_command_line_takes_the_name_and_keeps_what_was_heard(
     keep(name, seed=1)
     assert karalign(*run, "-o", outs[2]).code == 0
     assert len(list(cache_folder.iterdir())) == 2
+
+
+def test_what_a_network_hears_is_kept_though_it_was_fetched_for_it(
+    name: str, karalign: Karalign, song: Path, tmp_path: Path, cache_folder: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    content = FOREIGN[name].path.read_bytes()
+    FOREIGN[name].path.unlink()
+    monkeypatch.setattr("torch.hub.urlopen", lambda _: Web(content))
+    (tmp_path / "words.txt").write_text("hello\n")
+    assert karalign("align", song, tmp_path / "words.txt", "-o", tmp_path / "out.json", "--model", name).code in {0, 1}
+    assert [path.suffix for path in cache_folder.iterdir()] == [".heard"]
 
 
 def test_doctor_lists_every_model(karalign: Karalign) -> None:
