@@ -7,10 +7,11 @@ from pathlib import Path
 from plugin.files import StrPath
 
 from .base import Container, Entry, Held, TagError
+from .flac import Flac
 from .id3 import HEADER, length
 from .mp3 import Mp3
 from .mp4 import Mp4
-from .vorbis import Flac, Ogg
+from .ogg import Ogg
 
 __all__ = ["CONTAINERS", "SUFFIXES", "Container", "Entry", "Held", "TagError", "container_for"]
 
