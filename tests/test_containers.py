@@ -2,13 +2,14 @@
 
 from __future__ import annotations
 
+import subprocess
 from pathlib import Path
 from typing import Any
 
 import pytest
 from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
-from songs import KINDS, LRC, PLAIN, real, sound_of, tag
+from songs import KINDS, LRC, PLAIN, ffmpeg, real, sound_of, tag
 
 from aligner_core.errors import AlignerError
 from plugin.formats import by_name
@@ -93,6 +94,13 @@ def test_old_lyrics_go_where_new_ones_come_and_others_stay(song: Path) -> None:
     assert [(entry.slot, entry.text) for entry in done.kept] == [("SYNCEDLYRICS", LINES)]
     with pytest.raises(TagError, match="plain text would replace"):
         embed(song, LYRICS, Manner(PLAYERS["quodlibet"], backup=False))
+
+
+@pytest.mark.parametrize("song", ["flac", "ogg", "opus"], indirect=True)
+def test_the_name_of_the_program_that_made_it_stays(song: Path) -> None:
+    before = opened(song).tags.vendor
+    embed(song, LYRICS, MANNER)
+    assert opened(song).tags.vendor == before
 
 
 @other
@@ -186,3 +194,40 @@ def test_what_is_no_song_is_told(tmp_path: Path, name: str, data: bytes, complai
         extract(tmp_path / name)
     with pytest.raises(TagError, match="there is no such file"):
         extract(tmp_path / "absent.mp3")
+
+
+def test_sound_that_moves_in_an_mp4_is_found_where_it_went(tmp_path: Path) -> None:
+    slow, fast = tmp_path / "slow.m4a", tmp_path / "fast.m4a"
+    slow.write_bytes(real("m4a"))
+    remux = [ffmpeg(), "-v", "error", "-i", str(slow), "-c", "copy", "-movflags", "+faststart", str(fast)]
+    subprocess.run(remux, check=True)
+    before = sound_of(fast)
+    assert fast.read_bytes().index(b"moov") < fast.read_bytes().index(b"mdat")
+    embed(fast, by_name("txt").parse("la " * 20_000), MANNER)
+    assert sound_of(fast) == before
+    decoded = [ffmpeg(), "-v", "error", "-i", str(fast), "-f", "null", "-"]
+    assert subprocess.run(decoded, check=True, capture_output=True).stderr == b""
+
+
+@pytest.mark.parametrize("song", ["ogg", "opus"], indirect=True)
+def test_lyrics_longer_than_a_page_of_ogg_are_kept_whole(song: Path) -> None:
+    long = "\n".join(f"line {number} of a very long song" for number in range(9000))
+    before = sound_of(song)
+    embed(song, by_name("txt").parse(long), Manner(PLAYERS["quodlibet"], backup=False))
+    assert [entry.text for entry in read(song).entries] == [long]
+    assert sound_of(song) == before
+
+
+@pytest.mark.parametrize("song", ["flac"], indirect=True)
+@pytest.mark.parametrize("front", [b"", tag(4, padding=50)])
+def test_a_flac_without_comments_gets_some(song: Path, front: bytes) -> None:
+    data = song.read_bytes()
+    at = 4
+    while not data[at] & 0x80:
+        at += 4 + int.from_bytes(data[at + 1 : at + 4], "big")
+    at += 4 + int.from_bytes(data[at + 1 : at + 4], "big")
+    song.write_bytes(front + data[:4] + bytes([0x80]) + data[5:42] + data[at:])
+    before = sound_of(song)
+    embed(song, LYRICS, MANNER)
+    assert extract(song).timed
+    assert sound_of(song) == before

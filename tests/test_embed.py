@@ -57,6 +57,16 @@ def test_plain_lyrics_go_in_and_come_out(karalign: Karalign, track: Path, tmp_pa
     assert karalign("extract", track, "-o", "-", "--format", "txt").out == PLAIN + "\n"
 
 
+@pytest.mark.parametrize(("kind", "way"), [("mp3", "lrc-in-uslt"), ("flac", "lrc-in-uslt"), ("m4a", "elrc-in-uslt")])
+def test_text_without_times_goes_where_lrc_would(karalign: Karalign, tmp_path: Path, kind: str, way: str) -> None:
+    song, text = tmp_path / f"a.{kind}", tmp_path / "a.txt"
+    song.write_bytes(real(kind))
+    text.write_text(PLAIN)
+    assert karalign("embed", song, "--as", way).code == 0
+    assert not extract(song).timed
+    assert "the text has no times" in karalign("embed", song, "--as", "sylt").err
+
+
 def test_syllables_of_json_go_into_sylt(karalign: Karalign, track: Path, root: Path) -> None:
     truth = root / "examples" / "amazing-grace.truth.json"
     assert karalign("embed", track, truth, "--level", "syllable", "-q").out == ""

@@ -14,9 +14,9 @@ from plugin.formats import Level
 
 from . import container_for
 from .base import Container, Entry, Held, TagError
-from .content import TIMED, best, entry_of, is_timed
+from .content import best, entry_of, is_timed
 from .marks import clean
-from .players import STANDARD, Recipe
+from .players import STANDARD, Recipe, untimed
 from .swap import backup_name, check_writable, replace_song
 
 LANGUAGE = re.compile(r"[a-z]{3}|XXX")
@@ -133,7 +133,7 @@ def _entries(container: Container, lyrics: Alignment, manner: Manner) -> tuple[E
     if not any(line.text.strip() for line in lyrics.lines):
         raise TagError("there is nothing in the text")
     if not lyrics.timed:
-        places = tuple((slot, content) for slot, content in places if content not in TIMED)
+        places = untimed(places)
     if not places:
         raise TagError("the text has no times", hint="align it with its sound first, or --as uslt")
     level = manner.level or manner.recipe.level

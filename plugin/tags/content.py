@@ -14,7 +14,6 @@ from .base import Entry
 from .marks import clean, from_marks, to_marks
 
 Content = Literal["marks", "plain", "lrc", "elrc"]
-TIMED: tuple[Content, ...] = ("marks", "lrc", "elrc")
 _LRC = re.compile(r"^\s*\[(?:[0-9]{1,2}:)?[0-9]{1,3}:[0-9]{1,2}(?:[.:,][0-9]{1,3})?\]", re.MULTILINE)
 _RANK = {1: 0, 0: 1, 2: 2}  # of SYLT's contents: lyrics, other, transcription
 

@@ -145,6 +145,12 @@ def recipe_for(player: str | None, ways: Sequence[str]) -> Recipe:
     return joined
 
 
+def untimed(places: Sequence[Place]) -> tuple[Place, ...]:
+    """Where text without times goes: to the places for plain text, else to those where LRC would stand."""
+    plain = tuple(place for place in places if place[1] == "plain")
+    return plain or tuple((slot, "plain") for slot, what in places if what != "marks" and slot != "SYNCEDLYRICS")
+
+
 def rows() -> list[tuple[str, ...]]:
     """The table for people: player, what it is given in ID3, Vorbis comments and MP4, notes, sources."""
     listed = {"(none)": STANDARD, **PLAYERS}

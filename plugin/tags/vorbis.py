@@ -20,9 +20,8 @@ class Commented(Container):
     def read(self, file: BinaryIO) -> Held:
         """The lyrics of the comments."""
         comments, others = self.parts(file)
-        vendor, rows = _rows(comments)
-        known = [(row, _entry(row)) for row in rows]
-        rest = (vendor, *(row for row, entry in known if entry is None), *others)
+        known = [(row, _entry(row)) for row in _rows(comments)]
+        rest = (*(row for row, entry in known if entry is None), *others)
         return Held(self.name, tuple(entry for _, entry in known if entry), rest)
 
     def write(self, source: Path, target: Path, gone: Sequence[Entry], new: Sequence[Entry], version: int) -> None:  # noqa: ARG002
@@ -55,15 +54,15 @@ class Commented(Container):
         """The comments, and all else that is no sound."""
 
 
-def _rows(data: bytes) -> tuple[bytes, list[bytes]]:
-    """The vendor and the comments; what is behind them does not count."""
+def _rows(data: bytes) -> list[bytes]:
+    """The comments behind the name of the program; what is behind them does not count."""
     if not data:
-        return b"", []
+        return []
+    rows = []
     try:
         (size,) = struct.unpack_from("<I", data)
-        vendor, at = data[4 : 4 + size], 8 + size
-        (count,) = struct.unpack_from("<I", data, at - 4)
-        rows = []
+        (count,) = struct.unpack_from("<I", data, 4 + size)
+        at = 8 + size
         for _ in range(count):
             (size,) = struct.unpack_from("<I", data, at)
             rows.append(data[at + 4 : at + 4 + size])
@@ -72,7 +71,7 @@ def _rows(data: bytes) -> tuple[bytes, list[bytes]]:
                 raise TagError("the comments are cut off")
     except struct.error as error:
         raise TagError("the comments are cut off") from error
-    return vendor, rows
+    return rows
 
 
 def _entry(row: bytes) -> Entry | None:
