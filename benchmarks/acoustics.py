@@ -124,7 +124,10 @@ def measured(
     figures = {"backend": backend, "parameters": parameters, "bytes": path.stat().st_size, "packs": {}}
     figures |= timed(model, options)
     reading = fitted(Heard("taught", taught, model, options.device))
-    figures["reading"] = {"shortest": reading.shortest, "penalty": reading.penalty, "bias": reading.bias.tolist()}
+    figures["reading"] = {
+        "shortest": reading.shortest, "penalty": reading.penalty, "bias": reading.bias.tolist(),
+        "refined_bias": None if reading.refined_bias is None else reading.refined_bias.tolist(),
+    }  # fmt: skip
     for name, recordings in sounds.items():
         figures["packs"][name] = found = pack_figures(Heard(name, recordings, model, options.device), reading)
         print(path.stem, name, json.dumps(found), flush=True)

@@ -26,8 +26,8 @@ the network hears. *Corrected*: the bias of the model on read speech that models
 of the frames inside words in which silence or music is likelier than any phone. The phone error rate is of the sounds
 without a text: the best symbol of each frame as it is, the same without sounds that are too short, and beam search,
 where shortest sound and cost of a sound were chosen on that same read speech. *Seconds*: of computing for each second
-of sound, by the clock; *batches*: how many times faster than real time 64 waves of 30 s are heard at once. *Windows*:
-nats between what is heard in windows and in the whole, at most."""
+of sound, of the processor for one thread, else by the clock; *batches*: how many times faster than real time 64 waves
+of 30 s are heard at once. *Windows*: nats between what is heard in windows and in the whole, at most."""
 
 
 def main() -> None:
@@ -63,7 +63,7 @@ ERRORS = ("model", "pack", "blank", "PER greedy", "without short sounds", "PER b
 
 def _size(run: Figures, name: str) -> tuple[str, ...]:
     model = run["models"][name]
-    speeds = [model.get(f"seconds_per_second_{threads}") for threads in (1, 2)]
+    speeds = [model.get(key) for key in ("processor_seconds_per_second_1", "seconds_per_second_2")]
     if run["by"]["device"] != "cpu":
         speeds = [next(x for key, x in model.items() if key.startswith("seconds_per_second_")), None]
     return (
