@@ -12,6 +12,7 @@ from torch import Tensor
 
 from .costs import KIN, Decoding
 from .lattice import REST, Columns, Visit
+from .spelling import LETTERS
 from .viterbi import UNITS_PER_NAT, quantize
 
 BLOCK = 20_000  # frames weighed at a time
@@ -26,7 +27,7 @@ def phone_names(symbols: Sequence[str]) -> Sequence[str]:
 
 def spells(symbols: Sequence[str]) -> bool:
     """Whether the sounds are letters, of a model that writes down what it hears, and not phones."""
-    return "a" in symbols
+    return set(LETTERS) <= set(symbols)
 
 
 def voice_probability(log_probs: Tensor, symbols: Sequence[str]) -> Tensor:
