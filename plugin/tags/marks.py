@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import math
 import re
+from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from statistics import median
@@ -151,12 +152,14 @@ def _fine_line(pieces: _Pieces, end: int) -> Line:
         if text.strip() and (number or now > begin or len(pieces) == 1):
             times[len(joined) + len(text) - len(text.lstrip())] = (begin / 1000, now / 1000)
         joined += text
-    words = tuple(_word(found[0], found.start(), times) for found in re.finditer(r"\S+", joined))
+    places = sorted(times)
+    words = tuple(_word(found[0], found.start(), times, places) for found in re.finditer(r"\S+", joined))
     return Line(joined.strip(), pieces[0][0] / 1000, max(end, pieces[0][0]) / 1000, words=words)
 
 
-def _word(text: str, at: int, times: dict[int, tuple[float, float]]) -> Word:
+def _word(text: str, at: int, times: dict[int, tuple[float, float]], places: Sequence[int]) -> Word:
     """A word; pieces that begin inside it are its syllables."""
-    cuts = [at, *(place for place in times if at < place < at + len(text)), at + len(text)]
+    inside = places[bisect_right(places, at) : bisect_left(places, at + len(text))]
+    cuts = [at, *inside, at + len(text)]
     parts = tuple(Syllable(text[a - at : b - at], *times.get(a, (None, None))) for a, b in pairwise(cuts))
     return Word(text, *enclosing(parts), syllables=parts if len(parts) > 1 else ())
