@@ -286,3 +286,26 @@ def test_a_tag_taken_apart_and_joined_is_the_same(bodies: list[bytes], major: in
     name = "XYZ" if major == 2 else "XYZW"
     data = tag(major, *(frame(name, body, major) for body in bodies), padding=padding)
     assert join(split(data)) == (data if bodies else b"")
+
+
+LENGTHS = {
+    b"\xff\xfb\x90\x00": 1152 / 44.1,  # MPEG 1, layer 3
+    b"\xff\xf3\x90\x00": 576 / 22.05,  # MPEG 2, layer 3
+    b"\xff\xe3\x98\x00": 576 / 8,  # MPEG 2.5, layer 3
+    b"\xff\xfd\x94\x00": 1152 / 48,  # MPEG 1, layer 2
+    b"\xff\xff\x98\x00": 384 / 32,  # MPEG 1, layer 1
+    b"\xff\xf1\x50\x80": 1024 / 44.1,  # AAC
+}
+
+
+@pytest.mark.parametrize("head", LENGTHS)
+def test_time_in_frames_of_sound_goes_by_the_sound(song: Song, head: bytes) -> None:
+    body = b"\x00eng\x01\x01\0late\0" + struct.pack(">I", 100)
+    path = song(tag(3, frame("SYLT", body, 3)) + bytes(7) + head + bytes(500))
+    assert extract(path).lines[0].start == round(100 * LENGTHS[head]) / 1000
+
+
+@pytest.mark.parametrize("head", [b"\xff\xeb\x90\x00", b"\xff\xfb\xf0\x00", b"\xff\xfb\x00\x00", b"\xff\xfb\x9c\x00"])
+def test_what_only_looks_like_sound_is_none(song: Song, head: bytes) -> None:
+    with pytest.raises(TagError, match="no MPEG sound"):
+        embed(song(tag(3, *common(3)) + head + bytes(500)), LYRICS, MANNER)
