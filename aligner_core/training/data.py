@@ -32,6 +32,8 @@ from aligner_core.text import readings
 IGNORE = -1  # a frame whose label is not known: no loss there
 UNSURE = len(EDGES)  # kind of an edge that is somewhere near
 GAP = 0.05  # s; a rendered space shorter than this is not heard: it goes to its neighbours
+FADED = 0.01  # of the loudest level of a word: 40 dB below it
+SHORTEST = 0.03  # s of a phone that is cut short
 Pronunciations = tuple[tuple[str, ...], ...]  # of one word, phones without stress
 
 
@@ -119,7 +121,7 @@ def _decode(sound: bytes) -> NDArray[np.int16]:
 
 def _utterance(entry: Entry, wave: NDArray[np.int16]) -> Utterance:
     row = entry.row if entry.row.get("seg") else entry.row | entry.beside
-    segments = row.get("seg")
+    segments = audible(row.get("seg") or [], wave)
     labels = frame_labels(segments, 1 + len(wave) // HOP) if segments else None
     edges = edge_labels(segments, row.get("unsure", ())) if segments and row.get("edges", True) else None
     return Utterance(f"{entry.path.stem}/{entry.row['id']}", wave, entry.words, labels, edges)
@@ -132,6 +134,23 @@ def _words(text: str) -> tuple[Pronunciations, ...]:
 @cache
 def _pronunciations(word: str) -> Pronunciations:
     return tuple(dict.fromkeys(tuple(base(phone) for phone in phones) for phones in pronounce(word)))
+
+
+def audible(segments: Sequence[Sequence[Any]], wave: NDArray[np.int16]) -> list[Sequence[Any]]:
+    """Segments of which the last before each rest ends where it is heard no more: 40 dB below the loudest 10 ms of its
+    word. A renderer lets such phones last on in silence, for a fifth of a second at the end of a sentence."""
+    level = np.sqrt(np.square(wave[: len(wave) // HOP * HOP].astype(np.float32)).reshape(-1, HOP).mean(1))
+    out: list[Sequence[Any]] = list(segments)
+    begin = 0.0
+    for at, (word, name, start, end) in enumerate(segments):
+        begin = start if at == 0 or segments[at - 1][0] != word else begin
+        after, _, pause, resumes = segments[at + 1] if at + 1 < len(segments) else (-1, "", end, end + GAP)
+        rests = after < 0 and resumes - pause >= GAP
+        heard = level[round(begin / FRAME_SECONDS) : round(end / FRAME_SECONDS)]
+        if word >= 0 and rests and heard.size:
+            last = begin + FRAME_SECONDS * (1 + int(np.flatnonzero(heard >= heard.max() * FADED)[-1]))
+            out[at] = [word, name, start, min(end, max(last, start + SHORTEST))]
+    return out
 
 
 def frame_labels(segments: Sequence[Sequence[Any]], frames: int) -> NDArray[np.int16]:
