@@ -83,6 +83,11 @@ def test_strip_gives_the_song_back_without_lyrics(karalign: Karalign, track: Pat
     assert karalign("strip", track).out == f"{track}: as it should be\n"
 
 
+def test_a_folder_without_songs_is_told(refuse: Refuse, tmp_path: Path) -> None:
+    assert "there is no song" in refuse("strip", tmp_path)
+    assert "there is no such file" in refuse("strip", tmp_path / "absent.mp3")
+
+
 # Which text belongs to which song
 
 
@@ -127,6 +132,7 @@ def test_a_song_that_is_named_twice_is_taken_once(track: Path, tmp_path: Path) -
         (["a.mp3", "a.flac", "a.lrc"], "belongs to two songs"),
         (["a.lrc"], "a.lrc: belongs to no song"),
         (["."], "there is no song"),
+        (["absent.mp3"], "absent.mp3: has no text beside it"),
         (["--as", "uslt", "--as", "lrc-in-uslt", "a.mp3"], "would write to the same place"),
     ],
 )
@@ -244,6 +250,17 @@ def test_where_the_disk_has_no_second_names_the_backup_is_a_copy(
     karalign("embed", track)
     assert track.with_name("track.mp3.bak").read_bytes() == before
     assert len(names(track.parent)) == 3
+
+
+def test_a_copy_for_a_backup_that_fails_leaves_all_as_it_was(
+    refuse: Refuse, track: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    def refused(*names: object, **options: object) -> None:
+        raise OSError(28, "No space left on device")
+
+    monkeypatch.setattr(os, "link", refused)
+    monkeypatch.setattr(shutil, "copy2", refused)
+    assert "No space left on device" in refuse("embed", track)
 
 
 def test_links_are_followed_and_stay_links(karalign: Karalign, track: Path, tmp_path: Path) -> None:

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import struct
 import zlib
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from itertools import pairwise
 from pathlib import Path
 
@@ -15,9 +15,10 @@ from songs import APE, ID3V1, LRC, PLAIN, SOUND, common, frame, frames_of, sound
 
 from aligner_core.errors import AlignerError
 from plugin.formats import by_name
-from plugin.tags import TagError
+from plugin.tags import Entry, TagError
 from plugin.tags.change import Changed, Manner, embed, extract, read, strip
 from plugin.tags.id3 import join, split, unsynchronised
+from plugin.tags.mp3 import Mp3
 
 LYRICS = by_name("lrc").parse(LRC)
 MANNER = Manner(backup=False)
@@ -309,3 +310,51 @@ def test_time_in_frames_of_sound_goes_by_the_sound(song: Song, head: bytes) -> N
 def test_what_only_looks_like_sound_is_none(song: Song, head: bytes) -> None:
     with pytest.raises(TagError, match="no MPEG sound"):
         embed(song(tag(3, *common(3)) + head + bytes(500)), LYRICS, MANNER)
+
+
+# The check of what was written
+
+Spoiler = Callable[[bytes], bytes]
+SPOILT: dict[str, Spoiler] = {
+    "the sound would change": lambda data: data[:-1] + b"!",
+    "something else in the tag would change": lambda data: data.replace(b"A title", b"B title"),
+    "the lyrics came out otherwise": lambda data: data.replace(b"\xff\xfeH\0e\0", b"\xff\xfeH\0a\0"),
+}
+
+
+@pytest.mark.parametrize("complaint", SPOILT)
+def test_what_does_not_read_back_as_it_should_never_takes_the_place_of_the_song(
+    song: Song, monkeypatch: pytest.MonkeyPatch, complaint: str
+) -> None:
+    written = Mp3.write
+
+    def spoil(self: Mp3, source: Path, target: Path, gone: Sequence[Entry], new: Sequence[Entry], version: int) -> None:
+        written(self, source, target, gone, new, version)
+        target.write_bytes(SPOILT[complaint](target.read_bytes()))
+
+    monkeypatch.setattr(Mp3, "write", spoil)
+    data = tag(3, *common(3)) + SOUND
+    path = song(data)
+    with pytest.raises(TagError, match=complaint):
+        embed(path, LYRICS, MANNER)
+    assert path.read_bytes() == data
+    assert list(path.parent.iterdir()) == [path]
+
+
+def test_a_second_reader_that_fails_keeps_the_song(song: Song, monkeypatch: pytest.MonkeyPatch) -> None:
+    import mutagen.id3
+
+    def fail(*given: object, **named: object) -> None:
+        raise mutagen.MutagenError("no such thing")
+
+    monkeypatch.setattr(mutagen.id3, "ID3", fail)
+    path = song(SOUND)
+    with pytest.raises(TagError, match="what was written cannot be read back: no such thing"):
+        embed(path, LYRICS, MANNER)
+    assert path.read_bytes() == SOUND
+
+
+def test_lyrics_that_look_like_lrc_and_are_not_say_what_is_wrong(song: Song) -> None:
+    path = song(tag(3, old_lyrics(3, "[offset:late]\n[00:01.00]a")) + SOUND)
+    with pytest.raises(TagError, match=r"song\.mp3: line 1 of USLT: the offset 'late'"):
+        extract(path)

@@ -74,6 +74,27 @@ def test_what_killed_runs_left_is_swept_and_what_is_being_written_is_not(song: P
     assert sweep(song.parent / "absent") == 0
 
 
+def test_a_file_that_is_swept_before_it_is_locked_is_made_anew(song: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    locks: list[int] = []
+    real = fcntl.flock
+
+    def late(descriptor: int, how: int) -> None:
+        if not locks:
+            sweep_all(song.parent)
+        locks.append(descriptor)
+        real(descriptor, how)
+
+    def sweep_all(folder: Path) -> None:
+        for path in folder.glob(".karalign-song-*"):
+            path.unlink()
+
+    monkeypatch.setattr(fcntl, "flock", late)
+    replace_song(song, new, backup=False, keep_time=False)
+    assert len(locks) == 2
+    assert song.read_bytes() == b"new"
+    assert list(song.parent.iterdir()) == [song]
+
+
 def test_songs_survive_kills_at_random_points(tmp_path: Path) -> None:
     found = kill_at_random(tmp_path, songs=8, kills=12, seed=5)
     assert found.kills == 12

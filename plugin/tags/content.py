@@ -6,11 +6,10 @@ import re
 from collections.abc import Iterable
 from typing import Literal
 
-from aligner_core.errors import AlignerError
 from aligner_core.timeline import Alignment
-from plugin.formats import Level, RenderOptions, by_name
+from plugin.formats import FormatError, Level, RenderOptions, by_name
 
-from .base import Entry
+from .base import Entry, TagError
 from .marks import clean, from_marks, to_marks
 
 Content = Literal["marks", "plain", "lrc", "elrc"]
@@ -40,12 +39,15 @@ def alignment_of(entry: Entry) -> Alignment:
     """The lyrics of an entry, with times where it has any.
 
     Raises:
-        FormatError: they look like LRC and are not.
+        TagError: they look like LRC and are not.
     """
     if entry.marks:
         return from_marks(entry.marks)
     if is_timed(entry):
-        return by_name("lrc").parse(entry.text)
+        try:
+            return by_name("lrc").parse(entry.text)
+        except FormatError as error:
+            raise TagError(f"line {error.where} of {entry.slot}: {error.what}", hint=error.hint) from error
     return Alignment.from_text(entry.text)
 
 
@@ -54,14 +56,14 @@ def best(entries: Iterable[Entry]) -> Alignment | None:
     else, then the first in the file. None: there are none.
 
     Raises:
-        AlignerError: nothing but entries that cannot be read.
+        TagError: nothing but entries that cannot be read.
     """
     found: list[tuple[tuple[int, int], Alignment]] = []
-    failed: AlignerError | None = None
+    failed: TagError | None = None
     for entry in entries:
         try:
             lyrics = alignment_of(entry)
-        except AlignerError as error:
+        except TagError as error:
             failed = error
             continue
         if any(line.text.strip() for line in lyrics.lines):
