@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from pathlib import Path
 
 import pytest
@@ -92,16 +93,20 @@ def golden(name: str) -> Path:
     return Path(__file__).parent / "golden" / name
 
 
+def assert_at(found: Sequence[Sequence[float | None]], wanted: Sequence[Sequence[float | None]]) -> None:
+    for (start, end), times in zip(found, wanted, strict=True):
+        assert [start, end] == pytest.approx(list(times), abs=1e-6)
+
+
 @pytest.mark.parametrize("name", GOLDEN)
 def test_a_file_of_another_program_is_read(name: str) -> None:
     lines, words = GOLDEN[name]
     read = load(golden(name))
-    assert [(line.text, line.start, line.end, dict(line.extra)) for line in read.lines] == [
-        (text, pytest.approx(start, abs=1e-6), pytest.approx(end, abs=1e-6), extra) for text, start, end, extra in lines
-    ]
-    assert [(word.text, word.start, word.end) for word in read.words if word.timed] == [
-        (text, pytest.approx(start, abs=1e-6), pytest.approx(end, abs=1e-6)) for text, start, end in words
-    ]
+    assert [(line.text, dict(line.extra)) for line in read.lines] == [(text, extra) for text, _, _, extra in lines]
+    assert_at([(line.start, line.end) for line in read.lines], [times for _, *times, _ in lines])
+    timed = [word for word in read.words if word.timed]
+    assert [word.text for word in timed] == [text for text, _, _ in words]
+    assert_at([(word.start, word.end) for word in timed], [times for _, *times in words])
 
 
 def test_every_golden_file_is_expected() -> None:
@@ -138,8 +143,8 @@ def test_pitches_and_kinds_of_notes_are_kept() -> None:
     assert read.audio == "song.mp3"
     rows = by_name("ultrastar").render(read).splitlines()
     assert rows[rows.index("P1") + 1 :] == [
-        ": 50 10 5 Ama", "* 60 15 7 zing ", ": 75 10 3 grace", ": 85 10 2 ~", "- 95", "R 110 5 0 how ", "F 115 5 0 sweet",
-        "P2", ": 300 25 -3 Sound", "E",
+        ": 50 10 5 Ama", "* 60 15 7 zing ", ": 75 10 3 grace", ": 85 10 2 ~", "- 95",
+        "R 110 5 0 how ", "F 115 5 0 sweet", "P2", ": 300 25 -3 Sound", "E",
     ]  # fmt: skip
 
 
@@ -151,7 +156,9 @@ def test_furigana_is_kept_and_not_sung() -> None:
         ("の", 2.5, {}),
         ("夜", 2.8, {}),
     ]
-    assert by_name("ass").render(read).endswith(r"Ann,0,0,0,,{\k50}{\kf50}漢|かんじ{\kf50}字|じ{\kf30}の {\kf20}夜" + "\n")
+    assert (
+        by_name("ass").render(read).endswith(r"Ann,0,0,0,,{\k50}{\kf50}漢|かんじ{\kf50}字|じ{\kf30}の {\kf20}夜" + "\n")
+    )
 
 
 @pytest.mark.parametrize(
@@ -174,7 +181,11 @@ def test_furigana_is_kept_and_not_sung() -> None:
         ("tsv", "start\tend\ttext\nsoon\t1\tx", "2: 'soon' is no number"),
         ("tsv", "start\tend\ttext\tlevel\n\t\tx\tword", "2: a word is in no line"),
         ("tsv", "start\tend\ttext\n2\t1\tx", "2: 'x' runs from 0.002 to 0.001 s"),
-        ("json", '{"segments": [{"text": "a", "words": [{"word": 1}]}]}', "segments[0].words[0].word: a text is needed"),
+        (
+            "json",
+            '{"segments": [{"text": "a", "words": [{"word": 1}]}]}',
+            "segments[0].words[0].word: a text is needed",
+        ),
     ],
 )
 def test_what_is_wrong_is_told_with_its_row(name: str, text: str, message: str) -> None:

@@ -41,7 +41,6 @@ _ROW = re.compile(r"\s*(Format|Dialogue|Comment)\s*:(.*)", re.IGNORECASE)
 _MADE = ("fx", "template", "code", "mixin")  # effects of what karaoke templates make, and of themselves
 _TITLE = re.compile(r"^Title:[ \t]*(.*)$", re.MULTILINE | re.IGNORECASE)
 _TIME = re.compile(r"\s*(-?)([0-9]{1,3}):([0-9]{1,2}):([0-9]{1,2})(?:[.,:]([0-9]{1,3}))?\s*")
-BLOCK = re.compile(r"\{([^}]*)\}")  # an unclosed brace is text
 _OVERRIDE = re.compile(r"\\(?:(kt|kf|ko|k|K)([0-9]{0,7}(?:\.[0-9]{0,3})?)|p([0-9]))")
 _FURIGANA = re.compile(r"(.*[\u3005-\u3007\u3400-\u9fff\uf900-\ufaff]\s*|[#＃])[|｜][!！<＜]?([\u3041-\u30ff]+)(\s*)")
 _DEFAULT_K = "100"  # centiseconds, of a tag without a number; as in libass, ass_parse.c
@@ -175,6 +174,14 @@ def _with_furigana(line: Line, told: dict[float, str]) -> Line:
     return replace(line, words=tuple(words))
 
 
+def blocks(text: str) -> Iterator[tuple[int, int]]:
+    """Where the override blocks of an event begin and end: from a brace to the next closing one, if there is any."""
+    first = text.find("{")
+    while first >= 0 and (last := text.find("}", first) + 1):
+        yield first, last
+        first = text.find("{", last)
+
+
 @dataclass(slots=True)
 class Mark:
     """Text from one karaoke tag to the next.
@@ -200,13 +207,11 @@ def marks(start: int, text: str) -> list[Mark]:
         start: of the event, ms.
     """
     out, now, drawing, done = [Mark(None, None)], start, False, 0
-    for block in [*BLOCK.finditer(text), None]:
+    for first, last in [*blocks(text), (len(text), len(text))]:
         if not drawing:
-            out[-1].text += _unescaped(text[done : block.start() if block else len(text)])
-        if not block:
-            break
-        done = block.end()
-        for tag in _OVERRIDE.finditer(text, block.start(), block.end()):
+            out[-1].text += _unescaped(text[done:first])
+        done = last
+        for tag in _OVERRIDE.finditer(text, first, last):
             kind, value, drawn = tag.groups()
             millis = round(float((value or "").strip(".") or _DEFAULT_K) * 10)
             if drawn:

@@ -13,7 +13,7 @@ from dataclasses import replace
 
 from aligner_core.timeline import Alignment, Line
 
-from .ass import BLOCK, Event, Mark, centis, clock, events, line_of, marks, tags
+from .ass import Event, Mark, blocks, centis, clock, events, line_of, marks, tags
 from .base import KaraokeTag, Level, RenderOptions
 from .moving import by_line, moved, with_margins
 from .pieces import Piece, cut
@@ -123,16 +123,15 @@ def _new_tags(text: str, line: Line, level: Level, tag: KaraokeTag) -> Iterator[
 def _places(text: str) -> Iterator[tuple[int, str]]:
     """Where each character that is shown stands in the text of an event, drawings aside."""
     done, hidden = 0, False
-    for block in [*BLOCK.finditer(text), None]:
+    for first, last in [*blocks(text), (len(text), len(text))]:
         if not hidden:
-            for found in _SHOWN.finditer(text, done, block.start() if block else len(text)):
+            for found in _SHOWN.finditer(text, done, first):
                 yield (
                     found.start(),
                     "\n" if found[0] in (r"\N", r"\n") else "\u00a0" if found[0] == r"\h" else found[0][:1],
                 )
-        if block:
-            done = block.end()
-            hidden = bool(_HIDDEN.search(block[0])) or (hidden and r"\p0" not in block[0])
+        done = last
+        hidden = bool(_HIDDEN.search(text, first, last)) or (hidden and r"\p0" not in text[first:last])
 
 
 def _edited(row: str, edits: Iterator[Edit]) -> str:

@@ -22,13 +22,15 @@ Level = Literal["line", "word", "syllable", "phone"]
 LEVELS: tuple[Level, ...] = ("line", "word", "syllable", "phone")
 KaraokeTag = Literal["k", "kf", "ko"]
 
+MOST = 100_000  # words or rows
+
 SIGNS = {
     "lrc": re.compile(r"^[ \t]*\[[0-9]{2,3}:[0-9]{2}(?:[.:][0-9]+)?\]", re.MULTILINE),
     "srt": re.compile(r"^[ \t]*[0-9]+:[0-9]+:[0-9]+[.,][0-9]+ *-->", re.MULTILINE),
     "ass": re.compile(r"^(?:\[Script Info\]|Dialogue:\s*\S+?,[0-9]+:[0-9]+:)", re.MULTILINE),
     "json": re.compile(r'\A\s*\{\s*"'),
     "vtt": re.compile(r"\A\ufeff?WEBVTT(?:[ \t].*)?$", re.MULTILINE),
-    "ttml": re.compile(r"\A\s*(?:<\?xml[^>]*\?>)?\s*(?:<!--.*?-->\s*)*<(?:\w+:)?tt[\s>]", re.DOTALL),
+    "ttml": re.compile(r"\A\s*(?:<\?xml[^>]*\?>\s*)?<(?:\w+:)?tt[\s>]"),
     "ultrastar": re.compile(r"^#BPM:\s*[0-9]", re.MULTILINE | re.IGNORECASE),
     "labels": re.compile(r"\A\s*-?[0-9]+[.,][0-9]+\t-?[0-9]+[.,][0-9]+(?:\t|$)", re.MULTILINE),
     "textgrid": re.compile(r'\A\s*(?:File type = )?"ooTextFile(?: short)?"'),
@@ -186,6 +188,17 @@ def timed_lines(alignment: Alignment) -> list[tuple[float, float, Line]]:
     if not found:
         raise FormatError("no line has a time", hint="align it with its sound first, or write .txt or .json")
     return sorted(found, key=lambda item: item[0])
+
+
+def refuse_long(text: str) -> None:
+    """See that a text is no longer than any lyrics or subtitles are: what is in it takes memory, word by word.
+
+    Raises:
+        FormatError: it has more than `MOST` words or rows, ten hours of speech.
+    """
+    words, rows = len(text.split()), text.count("\n") + text.count("\r")
+    if max(words, rows) > MOST:
+        raise FormatError(f"too long: {words} words, {rows} rows", "1", f"at most {MOST}")
 
 
 def refuse_foreign(text: str, own: str) -> None:

@@ -9,7 +9,17 @@ import re
 
 from aligner_core.timeline import Alignment, Line, Word
 
-from .base import DEFAULTS, Format, FormatError, RenderOptions, one_row, refuse_foreign, split_rows, timed_lines
+from .base import (
+    DEFAULTS,
+    Format,
+    FormatError,
+    RenderOptions,
+    one_row,
+    refuse_foreign,
+    refuse_long,
+    split_rows,
+    timed_lines,
+)
 from .pieces import cut
 
 _ROW = re.compile(r"\s*(-?)([0-9]{1,9}(?:[.,][0-9]{1,12})?)\t(-?)([0-9]{1,9}(?:[.,][0-9]{1,12})?)(?:\t(.*))?")
@@ -27,6 +37,7 @@ class Labels(Format):
 
     def parse(self, text: str) -> Alignment:
         """Read the labels in the order of the file; rows of frequencies, and labels without text, are passed over."""
+        refuse_long(text)
         lines = []
         for number, row in enumerate(split_rows(text.lstrip("\ufeff")), 1):
             if row.startswith("\\") or not row.strip():

@@ -28,12 +28,14 @@ from .base import (
     RenderOptions,
     one_row,
     refuse_foreign,
+    refuse_long,
     split_rows,
     timed_lines,
 )
 from .pieces import Piece, assemble, cut, with_syllables
 
 PAUSE = 4.0  # seconds of silence after which the text is cleared from the screen
+REPEATS = 1000  # stamps of a row that are looked at
 LAST = 5000  # ms that the last line lasts if no stamp tells
 
 _TIME = r"(?:([0-9]{1,2}):)?([0-9]{1,3}):([0-9]{1,2})(?:[.,]([0-9]{1,3}))?"
@@ -84,6 +86,7 @@ class Lrc(Format):
         are understood; rows without a stamp become untimed lines.
         """
         refuse_foreign(text, self.name)
+        refuse_long(text)
         rows = sorted(_rows(text), key=lambda row: row.start)  # stable: a translation stays after its original
         starts = sorted({row.start for row in rows if row.untimed is None and "role" not in row.extra})
         lines = [row.untimed or _line(row, _end(row, starts)) for row in rows if row.untimed or row.marks]
@@ -141,7 +144,7 @@ def _offset(raw: Sequence[str]) -> int:
 
 def _stamped(head: str, body: str, offset: int) -> Iterator[_Row]:
     """A row for each stamp at the head; the stamps inside belong to the first and move along with the others."""
-    starts = [max(0, _ms(stamp) - offset) for stamp in _STAMP.finditer(head)]
+    starts = [max(0, _ms(stamp) - offset) for stamp in _STAMP.finditer(head)][:REPEATS]
     singer = _SINGER.match(body)
     extra = Extra.of({"voice": singer[1] if singer else ""})
     marks, end = _marks(starts[0], body[singer.end() :] if singer else body, offset)

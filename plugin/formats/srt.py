@@ -13,7 +13,7 @@ from itertools import pairwise
 from aligner_core.extra import Extra
 from aligner_core.timeline import Alignment, Line, Word
 
-from .base import DEFAULTS, Format, FormatError, Level, RenderOptions, one_row, split_rows, timed_lines
+from .base import DEFAULTS, Format, FormatError, Level, RenderOptions, one_row, refuse_long, split_rows, timed_lines
 from .moving import by_line
 from .pieces import cut
 from .times import clock, span, timing
@@ -39,6 +39,7 @@ class Srt(Format):
         The text comes without tags (they are kept beside it, for SRT); rows of one cue stay rows of one line. Missing
         numbers, missing blank rows, dots for commas, negative times and an end before the start are put up with.
         """
+        refuse_long(text)
         return Alignment(tuple(_line(body, start, end) for _, start, end, body in _cues_of(text) if _plain(body)))
 
     def render(self, alignment: Alignment, options: RenderOptions = DEFAULTS) -> str:
@@ -87,9 +88,17 @@ def _cues_of(text: str) -> Iterator[tuple[int, float, float, list[str]]]:
         raise FormatError("no row like 00:00:01,000 --> 00:00:02,000", "1", "is it SRT?")
     for (number, found), (after, _) in pairwise([*timings, (len(rows), timings[0][1])]):
         body = rows[number + 1 : after]
-        if body and after < len(rows) and body[-1].strip().isdecimal():
-            body.pop()  # the number of the next cue
-        yield number, *span(found), body
+        yield number, *span(found), _without_number(body) if after < len(rows) else body
+
+
+def _without_number(body: list[str]) -> list[str]:
+    """The rows without the number of the next cue; one with blank rows after it is such if there are some before."""
+    last = len(body)
+    while last and not body[last - 1].strip():
+        last -= 1
+    if last and body[last - 1].strip().isdecimal() and (last == len(body) or (last > 1 and not body[last - 2].strip())):
+        return body[: last - 1]
+    return body
 
 
 def _plain(body: list[str]) -> str:

@@ -18,7 +18,18 @@ from aligner_core.errors import AlignmentError
 from aligner_core.extra import Extra
 from aligner_core.timeline import Alignment, Line, Phone, Span, Syllable, Word
 
-from .base import DEFAULTS, LEVELS, Format, FormatError, Level, RenderOptions, one_row, split_rows, timed_lines
+from .base import (
+    DEFAULTS,
+    LEVELS,
+    Format,
+    FormatError,
+    Level,
+    RenderOptions,
+    one_row,
+    refuse_long,
+    split_rows,
+    timed_lines,
+)
 
 _NUMBER = re.compile(r"[0-9]{1,12}(\.[0-9]{1,12})?")
 _KINDS: dict[str, type[Span]] = {"line": Line, "word": Word, "syllable": Syllable, "phone": Phone}
@@ -35,6 +46,7 @@ class Tsv(Format):
 
     def parse(self, text: str) -> Alignment:
         """Read the rows; times with a point are seconds, others milliseconds."""
+        refuse_long(text)
         rows = split_rows(text.lstrip("\ufeff"))
         names = [name.strip().lower() for name in rows[0].split("\t")] if rows else []
         if not {"start", "end", "text"} <= set(names):

@@ -201,7 +201,9 @@ class _Reader:
         elif name == "name" and self.agent:
             self.voices[self.agent] = self.voices.get(self.agent, "") + text
         else:
-            self._add(re.sub(r"[ \t]*\n\s*", " ", text))  # white space of the layout
+            first, *others = text.split("\n")  # white space of the layout is one space
+            inner = [stripped for row in others[:-1] if (stripped := row.strip())]
+            self._add(" ".join([first.rstrip(), *inner, others[-1].lstrip()]) if others else first)
 
     def _add(self, text: str) -> None:
         here = self.open[-1]

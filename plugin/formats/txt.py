@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from aligner_core.timeline import Alignment, untimed_line
 
-from .base import DEFAULTS, Format, RenderOptions, refuse_foreign, split_rows
+from .base import DEFAULTS, Format, RenderOptions, refuse_foreign, refuse_long, split_rows
 
 
 class Txt(Format):
@@ -18,6 +18,7 @@ class Txt(Format):
     def parse(self, text: str) -> Alignment:
         """Untimed lyrics. Timed text under the name of plain lyrics is refused: its stamps would be taken for words."""
         refuse_foreign(text, self.name)
+        refuse_long(text)
         return Alignment(tuple(map(untimed_line, split_rows(text))))
 
     def render(self, alignment: Alignment, options: RenderOptions = DEFAULTS) -> str:  # noqa: ARG002

@@ -20,7 +20,18 @@ from itertools import pairwise
 from aligner_core.extra import Extra
 from aligner_core.timeline import Alignment, Line, Word
 
-from .base import DEFAULTS, Format, FormatError, Level, RenderOptions, one_row, refuse_foreign, split_rows, timed_lines
+from .base import (
+    DEFAULTS,
+    Format,
+    FormatError,
+    Level,
+    RenderOptions,
+    one_row,
+    refuse_foreign,
+    refuse_long,
+    split_rows,
+    timed_lines,
+)
 from .pieces import Piece, assemble, cut, with_syllable, with_syllables
 
 BEAT = 0.02  # seconds, of what is written: finer than the grid of most songs, coarse enough for any game
@@ -59,6 +70,7 @@ class UltraStar(Format):
 
     def parse(self, text: str) -> Alignment:
         """Read the notes of all players, sorted by time; pitches and kinds of notes are kept with the syllables."""
+        refuse_long(text)
         song = _Song()
         for number, row in enumerate(split_rows(text.lstrip("\ufeff")), 1):
             song.read(row, number)

@@ -21,7 +21,7 @@ from itertools import pairwise
 from aligner_core.extra import Extra
 from aligner_core.timeline import Alignment, Line
 
-from .base import DEFAULTS, Format, FormatError, Level, RenderOptions, one_row, split_rows, timed_lines
+from .base import DEFAULTS, Format, FormatError, Level, RenderOptions, one_row, refuse_long, split_rows, timed_lines
 from .pieces import Piece, assemble, cut, with_syllables
 from .times import TIME, clock, seconds, span, timing
 
@@ -48,13 +48,14 @@ class Vtt(Format):
 
         Settings, identifiers, styles and markup are kept beside the text, for WebVTT; notes between cues are not.
         """
+        refuse_long(text)
         rows = split_rows(text.lstrip("\ufeff"))
         timings = [(number, found) for number, row in enumerate(rows) if (found := timing(row, number))]
         if not timings and rows[:1] != ["WEBVTT"]:
             raise FormatError("no row like 00:01.000 --> 00:02.000", "1", "is it WebVTT?")
         lines = list[Line]()
         for (number, found), (after, _) in pairwise([*timings, *([(len(rows) + 1, timings[0][1])] if timings else [])]):
-            body = _body(rows[number + 1 : max(number + 1, after - 1)])
+            body = _body(rows[number + 1 : after], last=after >= len(rows))
             name = rows[number - 1].strip() if number else ""
             extra = {_SETTINGS: rows[number][found.end() :].strip(), _ID: name}
             lines += _lines("\n".join(body), *span(found), extra)
@@ -76,12 +77,19 @@ def _head(rows: Sequence[str]) -> str:
     return first.removeprefix("WEBVTT").rstrip()
 
 
-def _body(rows: Sequence[str]) -> Iterator[str]:
-    """The text of a cue: up to a blank row."""
-    for row in rows:
-        if not row.strip():
-            return
-        yield row.strip()
+def _body(rows: Sequence[str], last: bool = True) -> list[str]:
+    """The text of a cue: up to a blank row, blank rows before it aside.
+
+    Args:
+        last: no cue follows; else the last row may name it.
+    """
+    shown = [row.strip() for row in rows]
+    first = next((at for at, row in enumerate(shown) if row), len(shown))
+    end = next((at for at in range(first, len(shown)) if not shown[at]), len(shown))
+    if first and (shown[first : first + 1] and re.match("NOTE|STYLE|REGION", shown[first])):
+        return []
+    named = first < end == len(shown) and not last and (first or shown[-1].isdecimal())
+    return shown[first : end - 1] if named else shown[first:end]
 
 
 @dataclass(slots=True)
@@ -160,7 +168,8 @@ def _plain(body: str) -> str:
 def _written(start: float, end: float, line: Line, level: Level) -> str:
     body = _stamped(round(start * 1000), round(end * 1000), cut(line, level))
     voice = html.escape(one_row(line.extra.get("voice", "")), quote=False)
-    return (f"<v {voice}>" if voice else "") + re.sub(r"\s*\n\s*", "\n", body)
+    rows = [row.strip() for row in body.split("\n")]
+    return (f"<v {voice}>" if voice else "") + "\n".join(row for row in rows if row)
 
 
 def _stamped(start: int, end: int, pieces: Sequence[Piece]) -> str:
