@@ -73,13 +73,12 @@ def hissing(wave: Floats, at: float) -> float:
     return float(10 * np.log10(power[edge:].sum() / power[:edge].sum()))
 
 
-def change(wave: Floats, at: float) -> float:
-    """Where hissing begins or ends, within 60 ms."""
-    times = np.arange(at - 0.06, at + 0.06, 0.002)
-    on = np.array([hissing(wave, t) > 0 for t in times])
-    off_by = [(on[:i] == on[0]).sum() + (on[i:] == on[-1]).sum() for i in range(len(on))]
-    assert on[0] != on[-1]
-    return float(times[int(np.argmax(off_by))])
+def change(wave: Floats, at: float, begins: bool) -> float:
+    """Where hissing begins or ends, within 30 ms."""
+    times = np.arange(at - 0.03, at + 0.03, 0.001)
+    after = np.array([(hissing(wave, t) > 0) == begins for t in times])
+    agree = [(~after[:i]).sum() + after[i:].sum() for i in range(len(after) + 1)]
+    return float(at - 0.03 + 0.001 * int(np.argmax(agree)))
 
 
 @given(seeds, st.sampled_from(["sung", "fast", "high", "melisma"]))
@@ -88,8 +87,8 @@ def test_the_labels_of_what_is_sung_are_where_the_sounds_change(seed: int, kind:
     wave, segments = utterance()
     style = replace(voices.KINDS[kind][1], breath=0.0)
     made = voices.perform(wave, segments, style, Random(seed))
-    inner = [after.start for before, after in pairwise(made.segments) if before.word >= 0 and after.word >= 0]
-    off = np.array([change(made.wave, at) - at for at in inner])
+    inner = [after for before, after in pairwise(made.segments) if before.word >= 0 and after.word >= 0]
+    off = np.array([change(made.wave, s.start, s.phone == "S") - s.start for s in inner])
     assert abs(np.median(off)) < 0.008
     assert np.abs(off).max() < 0.025
 
@@ -217,6 +216,18 @@ def test_pauses_too_short_to_be_heard_are_shared_out() -> None:
     ]
     with pytest.raises(ValueError, match="spn"):
         tidy([[0, "spn", 0.0, 0.3]])
+
+
+@given(st.lists(st.tuples(st.sampled_from(["S", "sil"]), st.floats(0.03, 2.0)), min_size=1, max_size=40), seeds)
+def test_a_phrase_is_a_part_from_pause_to_pause_or_all(rows: list[tuple[str, float]], seed: int) -> None:
+    ends = np.cumsum([0.0, *(length for _, length in rows)]).tolist()
+    segments = [Segment(-(p == "sil"), p, a, b) for (p, _), (a, b) in zip(rows, pairwise(ends), strict=True)]
+    part = voices.phrase(segments, Random(seed))
+    at = segments.index(part[0])
+    assert part == segments[at : at + len(part)]
+    if part != segments:
+        assert part[0].phone == part[-1].phone == "sil"
+        assert voices.PHRASE[0] <= part[-1].start - part[0].end <= voices.PHRASE[1]
 
 
 def pack(path: Path, *rows: dict[str, Any]) -> Path:

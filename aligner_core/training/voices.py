@@ -28,22 +28,24 @@ from .labels import Row, sound, sources
 from .singer import Manner, Score, Style, breath, compose, spoken_pitch, sung_pitch
 from .vocoder import STEP, Floats, Segment, Timbre, Voice, analyse, settled, synthesize, tidy
 
-KINDS: dict[str, tuple[float, Style]] = {  # how often, and how
-    "sung": (3.0, Style((0.22, 0.8), breath=0.3)),
+KINDS: dict[str, tuple[float, Style]] = {  # share of the recordings, and how
+    "sung": (2.5, Style((0.22, 0.8), breath=0.3)),
     "high": (2.0, Style((0.25, 0.9), (10.0, 15.0), formants=(1.0, 1.15))),
-    "fast": (2.0, Style((0.12, 0.19), slide=(0.02, 0.04), others=(0.55, 0.9), rest=0.2)),
-    "melisma": (2.0, Style((0.5, 1.2), several=0.6, slide=(0.03, 0.07))),
-    "choir": (2.0, Style((0.3, 1.0), (-4.0, 6.0), vibrato=0.4, voices=(3, 6))),
-    "duet": (1.5, Style((0.22, 0.8), (-2.0, 5.0), voices=(2, 2))),
-    "whispered": (0.8, Style(None, vowels=(0.9, 1.4), formants=(1.0, 1.12), tilt=(2.0, 5.0), voiced=(-9.0, -4.0))),
+    "fast": (4.0, Style((0.12, 0.19), slide=(0.02, 0.04), others=(0.55, 0.9), rest=0.2)),
+    "melisma": (1.5, Style((0.5, 1.2), several=0.6, slide=(0.03, 0.07))),
+    "choir": (1.5, Style((0.3, 1.0), (-4.0, 6.0), vibrato=0.4, voices=(3, 6))),
+    "duet": (2.0, Style((0.22, 0.8), (-2.0, 5.0), voices=(2, 2))),
+    "whispered": (1.5, Style(None, vowels=(0.9, 1.4), formants=(1.0, 1.12), tilt=(2.0, 5.0), voiced=(-9.0, -4.0))),
     "shouted": (
-        0.8,
+        1.5,
         Style(None, (5.0, 12.0), vowels=(1.0, 1.6), formants=(1.0, 1.1), noise=(0.4, 0.9), tilt=(2.0, 4.5),
               voiced=(3.0, 8.0), drive=(1.5, 5.0)),
     ),
     "breaths": (1.0, Style((0.2, 0.8), rest=0.9, breath=1.0)),
 }  # fmt: skip
 SCORE, WORST = 0.9, 0.6  # least of a line and of its words for labels made by the model
+PHRASE = (2.0, 8.0)  # s; what is sung of a longer recording, so that more speakers are heard
+PARTS = 0.15  # s; a shorter pause does not part phrases
 BREATHES = 0.35  # s; no breath fits into a shorter rest
 LATE = 0.03  # s; most that a voice of a choir is behind
 CHORD = (0, 0, 0, 2, 4, 7, -7)  # degrees above the melody in a choir
@@ -115,6 +117,15 @@ def orders(found: Sequence[Source], kinds: Sequence[str], rendered: float, seed:
         number += 1
 
 
+def phrase(segments: Sequence[Segment], random: Random) -> list[Segment]:
+    """Some of the words, from pause to pause; all where no such part lasts between the two `PHRASE`."""
+    pauses = [i for i, s in enumerate(segments) if s.word < 0 and (s.length > PARTS or i in {0, len(segments) - 1})]
+    lengths = {(a, b): segments[b].start - segments[a].end for a in pauses for b in pauses if a < b}
+    fitting = [part for part, length in lengths.items() if PHRASE[0] <= length <= PHRASE[1]]
+    a, b = random.choice(fitting) if fitting else (0, len(segments) - 1)
+    return list(segments[a : b + 1])
+
+
 def perform(wave: Floats, segments: Sequence[Segment], style: Style, random: Random) -> Performance:
     """A recording (samples,) at SAMPLE_RATE made into another."""
     segments = settled(wave, segments)
@@ -174,13 +185,18 @@ def make(order: Order) -> tuple[bytes, Row]:
     wave, rate = sound(source.pack, source.row["id"])
     if rate != SAMPLE_RATE:
         raise ValueError(f"packs hold {SAMPLE_RATE} Hz, not {rate}")
-    made = perform(wave.astype(np.float64), tidy(source.seg), KINDS[order.kind][1], random)
+    part = phrase(tidy(source.seg), random)
+    first, begin = min(s.word for s in part if s.word >= 0), part[0].start
+    text = " ".join(source.row["text"].split()[first : 1 + max(s.word for s in part)])
+    part = [Segment(max(s.word - first, -1), s.phone, s.start - begin, s.end - begin) for s in part]
+    inside = slice(round(begin * SAMPLE_RATE), round((begin + part[-1].end) * SAMPLE_RATE))
+    made = perform(wave[inside].astype(np.float64), part, KINDS[order.kind][1], random)
     packed = io.BytesIO()
     soundfile.write(packed, made.wave, SAMPLE_RATE, format="OGG", subtype="OPUS", compression_level=PACKING)
     seg = [[s.word, s.phone, round(s.start, 4), round(s.end, 4)] for s in made.segments]
     notes = [[round(tone.start, 3), round(made.score.pitch(tone), 2)] for tone in made.score.tones]
     kept = {name: source.row[name] for name in ("speaker", "voice") if name in source.row}
-    row: Row = {"text": source.row["text"], "dur": round(len(made.wave) / SAMPLE_RATE, 4), "kind": order.kind, **kept}
+    row: Row = {"text": text, "dur": round(len(made.wave) / SAMPLE_RATE, 4), "kind": order.kind, **kept}
     row |= {"of": f"{source.pack.stem}/{source.row['id']}", "source": source.row.get("source", "rendered")}
     row |= {"license": source.row.get("license", "Apache-2.0"), "edges": source.exact, "seg": seg, "notes": notes}
     return numbered(packed.getvalue(), zlib.crc32(order.seed.encode())), row
