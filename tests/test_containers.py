@@ -231,3 +231,51 @@ def test_a_flac_without_comments_gets_some(song: Path, front: bytes) -> None:
     embed(song, LYRICS, MANNER)
     assert extract(song).timed
     assert sound_of(song) == before
+
+
+@pytest.mark.parametrize("song", ["m4a"], indirect=True)
+def test_items_that_mutagen_would_turn_into_others_stay(song: Path) -> None:
+    tags = opened(song)
+    tags["trkn"], tags["disk"], tags["cpil"], tags["tmpo"] = [(7, 12)], [(1, 2)], True, [120]
+    tags.save()
+    song.write_bytes(song.read_bytes().replace(b"trkn", b"gnre"))  # a number of a genre, as old iTunes has it
+    at = (data := song.read_bytes()).index(b"gnre") - 4
+    items = data[at : data.index(b"\xa9too") - 4]
+    embed(song, LYRICS, MANNER)
+    assert items in song.read_bytes()
+    strip(song, MANNER)
+    assert items in song.read_bytes()
+
+
+@pytest.mark.parametrize("song", ["m4a"], indirect=True)
+def test_room_that_is_free_is_used_and_given_back(song: Path) -> None:
+    embed(song, LYRICS, MANNER)
+    size = len(song.read_bytes())
+    embed(song, by_name("lrc").parse(LRC.replace("big", "very big")), MANNER)
+    assert len(song.read_bytes()) == size
+    strip(song, MANNER)
+    assert len(song.read_bytes()) == size
+    assert opened(song)["\xa9nam"] == ["Tone"]
+
+
+@pytest.mark.parametrize("song", ["m4a"], indirect=True)
+def test_an_mp4_without_any_tags_gets_some(song: Path) -> None:
+    bare = song.with_name("bare.m4a")
+    remux = [ffmpeg(), "-v", "error", "-i", str(song), "-c", "copy", "-map_metadata", "-1", "-fflags", "+bitexact"]
+    subprocess.run([*remux, str(bare)], check=True)
+    bare.write_bytes(bare.read_bytes().replace(b"udta", b"free"))
+    before = sound_of(bare)
+    embed(bare, LYRICS, MANNER)
+    assert sound_of(bare) == before
+    assert opened(bare)["\xa9lyr"] == [LINES]
+
+
+@pytest.mark.parametrize("song", ["m4a"], indirect=True)
+def test_an_mp4_in_fragments_whose_tags_have_no_room_is_refused(song: Path) -> None:
+    pieces = song.with_name("pieces.m4a")
+    flags = ["-c", "copy", "-movflags", "frag_keyframe+empty_moov", "-frag_duration", "500000"]
+    subprocess.run([ffmpeg(), "-v", "error", "-i", str(song), *flags, str(pieces)], check=True)
+    data = pieces.read_bytes()
+    with pytest.raises(TagError, match="in fragments"):
+        embed(pieces, LYRICS, MANNER)
+    assert pieces.read_bytes() == data
