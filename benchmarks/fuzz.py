@@ -30,7 +30,8 @@ SECONDS, BYTES = 1.0, 200 * 2**20  # that a megabyte may take
 _SONG = Alignment(
     (
         Line("Amazing grace", 1.0, 3.5, words=(
-            Word("Amazing", 1.0, 2.0, 0.5, (Syllable("A", 1.0, 1.25), Syllable("mazing", 1.25, 2.0))), Word("grace", 2.5, 3.5),
+            Word("Amazing", 1.0, 2.0, 0.5, (Syllable("A", 1.0, 1.25), Syllable("mazing", 1.25, 2.0))),
+            Word("grace", 2.5, 3.5),
         )),
         Line("né <i> & {x} |", 3.0, 4.0, words=tuple(map(Word, ["né", "<i>", "&", "{x}", "|"]))),
     ),
