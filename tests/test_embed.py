@@ -4,9 +4,12 @@ from __future__ import annotations
 
 import json
 import os
+import pty
 import re
 import shutil
 import stat
+import subprocess
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -205,6 +208,19 @@ def test_a_song_that_is_named_needs_a_text(karalign: Karalign, track: Path) -> N
     got = karalign("embed", track)
     assert (got.code, got.out) == (1, "")
     assert got.err == f"karalign: {track}: has no text beside it (name one, or put track.lrc there)\n"
+
+
+@pytest.mark.parametrize(("options", "shown"), [([], True), (["-q"], False), (["--json"], False)])
+def test_progress_is_shown_on_a_terminal_alone(track: Path, options: list[str], shown: bool) -> None:
+    code = "from plugin.cli import main; main()"
+    seen, terminal = pty.openpty()
+    command = [sys.executable, "-c", code, "embed", "--dry-run", str(track), *options]
+    done = subprocess.run(command, stdout=subprocess.PIPE, stderr=terminal, check=True)
+    os.write(terminal, b"end")
+    assert (b"100%" in os.read(seen, 100_000)) == shown
+    assert b"100%" not in done.stdout
+    os.close(seen)
+    os.close(terminal)
 
 
 def test_every_player_can_be_asked_for(karalign: Karalign, track: Path) -> None:

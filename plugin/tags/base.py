@@ -4,8 +4,8 @@
 2. add an instance of it to `CONTAINERS` in `plugin/tags/__init__.py`;
 3. if players know it by fields of its own, give it a column in `players.py`.
 
-Reading is done by parsers of our own, which take any bytes. What mutagen writes (Vorbis comments) is thereby read back by
-somebody else, and what we write ourselves (ID3, MP4), because mutagen would change other things too, by mutagen.
+Reading is done by parsers of our own, which take any bytes. What mutagen writes (Vorbis comments) is read back by them;
+what we write ourselves (ID3 and MP4, where mutagen would change other things too) is read back by mutagen.
 """
 
 from __future__ import annotations

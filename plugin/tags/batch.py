@@ -5,9 +5,9 @@ from __future__ import annotations
 import json
 import sys
 from collections import Counter
-from collections.abc import Callable, Generator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing
+from contextlib import closing, contextmanager
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
@@ -122,12 +122,12 @@ def run(pairs: Sequence[Pair], work: Callable[[Pair], Changed], how: Running) ->
     shown = not how.quiet and not how.as_json and sys.stderr is not None and sys.stderr.isatty()
     outcomes: list[Outcome] = []
     with (
-        click.progressbar(length=len(pairs), file=sys.stderr, hidden=not shown) as bar,
+        _progress(len(pairs) if shown else 0) as step,
         closing(_outcomes(pairs, work, how.jobs)) as coming,  # an interrupt must not leave the rest in the queue
     ):
         for outcome in coming:
             outcomes.append(outcome)
-            bar.update(1)
+            step()
     for folder in folders:
         flush(folder)
     return outcomes
@@ -149,6 +149,16 @@ def tell(outcomes: Sequence[Outcome], how: Running) -> int:
         parts = (f"{counts[status]} {status}" for status in ("changed", "unchanged", "skipped", "failed"))
         click.echo(f"{count(len(outcomes), 'song')}: {', '.join(part for part in parts if part[0] != '0')}")
     return int(counts["failed"] > 0)
+
+
+@contextmanager
+def _progress(length: int) -> Iterator[Callable[[], None]]:
+    """To be called for each song; a bar, unless `length` is 0."""
+    if not length:
+        yield lambda: None
+        return
+    with click.progressbar(length=length, label="songs", file=sys.stderr) as bar:
+        yield lambda: bar.update(1)
 
 
 def _outcomes(pairs: Sequence[Pair], work: Callable[[Pair], Changed], jobs: int) -> Generator[Outcome, None, None]:
