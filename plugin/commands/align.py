@@ -80,6 +80,7 @@ def command(
     format of LYRICS, if that is ASS, SSA or SRT, is LYRICS with other times: all else stays as it is, to the byte.
     """
     from plugin import load
+    from plugin.beside import put_back, set_apart
     from plugin.report import DOUBTFUL, Report
 
     begun = time.perf_counter()
@@ -93,14 +94,14 @@ def command(
         outputs = (*outputs, lyrics)
     elif not targets:
         raise click.UsageError("one of -o FILE and --in-place is needed")
-    text = load(lyrics)
+    text = set_apart(load(lyrics))
     asked = hints.check(text, lyrics)
     say(f"{lyrics} read: {len(text.lines)} lines")
     with _progress(not quiet and not verbose and _on_terminal()) as progress, _names(audio, lyrics):
         source = _Source(audio, model, _chosen(device), separate, not no_cache)
         alignment, length = _align(source, text, hints, asked, progress, say)
     for target in targets:
-        target.write(alignment)
+        target.write(put_back(alignment))
     threshold = DOUBTFUL if min_confidence is None else min_confidence
     report = Report(alignment, outputs, time.perf_counter() - begun, length, threshold, asked)
     if as_json:

@@ -7,7 +7,8 @@ time; a piece of white space is a pause.
 from __future__ import annotations
 
 import re
-from collections.abc import Iterable, Iterator, Mapping
+from bisect import bisect_left, bisect_right
+from collections.abc import Iterable, Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
 
@@ -50,16 +51,19 @@ def assemble(pieces: Iterable[Piece], start: float, end: float) -> Line:
     A piece that begins inside a word begins a syllable. Of several words in a piece the first has its time, the
     others have none. Times that go backwards or leave the line are cut to it.
     """
-    text, now = "", start
+    parts, length, now = list[str](), 0, start
     times: dict[int, tuple[float, float]] = {}  # by the place in the text where they begin
     for piece in pieces:
-        at = len(text) + len(piece.text) - len(piece.text.lstrip())
+        at = length + len(piece.text) - len(piece.text.lstrip())
         if piece.start is not None and piece.end is not None and piece.text.strip():
             begin = min(max(piece.start, now), end)
             now = min(max(piece.end, begin), end)
             times[at] = begin, now
-        text += piece.text
-    words = tuple(_word(found[0], found.start(), times) for found in re.finditer(r"\S+", text))
+        parts.append(piece.text)
+        length += len(piece.text)
+    text = "".join(parts)
+    places = sorted(times)
+    words = tuple(_word(found[0], found.start(), times, places) for found in re.finditer(r"\S+", text))
     return Line(text.strip(), start, end, words=words)
 
 
@@ -83,8 +87,10 @@ def _units(line: Line, level: Level) -> Iterator[Piece]:
             yield Piece(body, syllable.start, syllable.end)
 
 
-def _word(text: str, at: int, times: Mapping[int, tuple[float, float]]) -> Word:
-    cuts = [at, *(place for place in times if at < place < at + len(text)), at + len(text)]
+def _word(text: str, at: int, times: Mapping[int, tuple[float, float]], places: Sequence[int]) -> Word:
+    """Args: places: of the times, in order."""
+    inside = places[bisect_right(places, at) : bisect_left(places, at + len(text))]
+    cuts = [at, *inside, at + len(text)]
     parts = tuple(Syllable(text[a - at : b - at], *times.get(a, (None, None))) for a, b in pairwise(cuts))
     start, end = enclosing(parts)
     return Word(text, start, end, syllables=parts if len(parts) > 1 else ())
