@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import errno
 import fcntl
 import hashlib
 import os
@@ -93,6 +94,28 @@ def test_a_file_that_is_swept_before_it_is_locked_is_made_anew(song: Path, monke
     assert len(locks) == 2
     assert song.read_bytes() == b"new"
     assert list(song.parent.iterdir()) == [song]
+
+
+def test_a_disk_without_locks_will_do_and_is_not_swept(song: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def refused(descriptor: int, how: int) -> None:
+        raise OSError(errno.ENOLCK, "No locks available")
+
+    monkeypatch.setattr(fcntl, "flock", refused)
+    replace_song(song, new, backup=False, keep_time=False)
+    (left := song.with_name(".karalign-song-1.tmp")).write_bytes(b"")
+    assert sweep(song.parent) == 0
+    assert left.exists()
+    assert song.read_bytes() == b"new"
+
+
+def test_who_sweeps_everything_at_once_is_told_of(song: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    def busy(descriptor: int, how: int) -> None:
+        raise BlockingIOError
+
+    monkeypatch.setattr(fcntl, "flock", busy)
+    with pytest.raises(FileError, match="other programs delete its temporary files"):
+        replace_song(song, new, backup=False, keep_time=False)
+    assert song.read_bytes() == b"old"
 
 
 def test_songs_survive_kills_at_random_points(tmp_path: Path) -> None:

@@ -22,6 +22,7 @@ if sys.platform != "win32":
 
 _PREFIX, _SUFFIX = ".karalign-song-", ".tmp"
 BACKUP = ".bak"
+_TRIES = 20
 
 
 def replace_song(path: Path, make: Callable[[Path], None], backup: bool, keep_time: bool) -> Path | None:
@@ -104,16 +105,20 @@ def _is_ours(name: str) -> bool:
 
 def _beside(song: Path) -> tuple[Path, int]:
     """A new empty file in the folder of a song, and an open and locked descriptor of it."""
-    while True:
+    for _ in range(_TRIES):
         path = song.with_name(f"{_PREFIX}{secrets.token_hex(6)}{_SUFFIX}")
         lock = os.open(path, os.O_CREAT | os.O_EXCL | os.O_RDWR, 0o600)
         try:
             _lock(lock)
-            if os.fstat(lock).st_nlink:  # else it was swept away before it was locked
-                return path, lock
-        except OSError:
-            pass
+        except BlockingIOError:  # somebody is about to sweep it away
+            os.close(lock)
+            continue
+        except OSError:  # a disk without locks, where nothing is swept either
+            return path, lock
+        if path.exists():  # else it was swept away before it was locked
+            return path, lock
         os.close(lock)
+    raise BlockingIOError(None, "other programs delete its temporary files")
 
 
 def _lock(descriptor: int) -> None:
