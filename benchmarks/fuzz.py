@@ -13,6 +13,7 @@ import hashlib
 import random
 import re
 import sys
+import tempfile
 import time
 import tracemalloc
 from collections.abc import Iterator, Sequence
@@ -169,12 +170,21 @@ def fuzz(form: Format, seconds: float, seed: int) -> int:
 
 
 def guided(forms: Sequence[Format], seconds: int) -> None:
-    """Let atheris look, in one process for all readers; it does not return."""
+    """Let atheris look, in one process for all readers: the first byte says which. It does not return."""
     import atheris
 
+    corpus = Path(tempfile.mkdtemp())
+    for at, form in enumerate(forms):
+        for number, seed in enumerate(seeds(form)):
+            (corpus / f"{form.name}{number}").write_bytes(bytes([at]) + seed)
+    words = corpus.with_suffix(".dict")
+    shown = ("".join(f"\\x{byte:02x}" for byte in token.encode()) for token in TOKENS)
+    words.write_text("".join(f'"{token}"\n' for token in shown))
     atheris.instrument_all()
-    atheris.Setup([sys.argv[0], f"-max_total_time={seconds}", "-rss_limit_mb=1000", "-timeout=5"],
-                  lambda data: [read(form, data) for form in forms])  # fmt: skip
+    limits = [f"-max_total_time={seconds}", "-rss_limit_mb=1000", "-timeout=5", f"-dict={words}", "-max_len=4096"]
+    atheris.Setup(
+        [sys.argv[0], *limits, str(corpus)], lambda data: read(forms[data[0] % len(forms)], data[1:]) if data else ""
+    )
     atheris.Fuzz()
 
 

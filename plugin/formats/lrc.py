@@ -134,7 +134,7 @@ def _offset(raw: Sequence[str]) -> int:
     """Milliseconds by which all is sung earlier than stamped."""
     offset = 0
     for number, row in enumerate(raw, 1):
-        tag = _TAG.fullmatch(row)
+        tag = _TAG.fullmatch(row) if row[1:2] in ("o", "O") else None
         if tag and tag[1].lower() == "offset" and tag[2].strip():
             if not (value := _OFFSET.fullmatch(tag[2])):
                 raise FormatError(f"the offset {tag[2].strip()!r} is no number of milliseconds", str(number))
@@ -169,8 +169,8 @@ def _translated(lines: Sequence[Line]) -> Iterator[Line]:
 def _told(text: str) -> Extra:
     """What ID tags tell: title, artist and so on; names that no format shares are kept for LRC."""
     told: dict[str, str] = {}
-    for row in split_rows(text):
-        tag = _TAG.fullmatch(row.strip("\ufeff \t"))
+    for row in (row.strip("\ufeff \t") for row in split_rows(text)):
+        tag = _TAG.fullmatch(row) if row[1:2].isalpha() else None  # most rows begin with a stamp
         name = tag[1].lower() if tag else ""
         name = _ALIKE.get(name, name)
         if tag and name not in _SEEN and not _STAMP.search(tag[2]):

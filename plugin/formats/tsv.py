@@ -68,7 +68,7 @@ class Tsv(Format):
         level = self.level_for(options)
         lines = [line for _, _, line in timed_lines(alignment)]
         if level == "line":
-            rows = [_row(_ms(line.start), _ms(line.end), one_row(line.text)) for line in lines]
+            rows = [_row(_ms(line.start), _ms(line.end), one_row(line.text.strip())) for line in lines]
             return "".join([_row("start", "end", "text"), *rows])
         deep = [row for line in lines for row in _rows(line, LEVELS[: LEVELS.index(level) + 1])]
         return "".join([_row("start", "end", "level", "score", "voice", "text"), *deep])

@@ -193,7 +193,8 @@ def _stamped(start: int, end: int, pieces: Sequence[Piece]) -> str:
         space, stop = text[len(body) :], round(piece.end * 1000)
     if now < stop < end:
         out.append(f"<{clock(stop / 1000)}>")
-    told = now > start or stop < end or pieces[0].start is None
+        now = stop
+    told = now > start or all(piece.start is None for piece in pieces)
     return "".join(out) if told else f"<c.timed>{''.join(out)}</c>"
 
 
