@@ -128,7 +128,6 @@ def phrase(segments: Sequence[Segment], random: Random) -> list[Segment]:
 
 def perform(wave: Floats, segments: Sequence[Segment], style: Style, random: Random) -> Performance:
     """A recording (samples,) at SAMPLE_RATE made into another."""
-    segments = settled(wave, segments)
     voice = analyse(wave, segments)
     score = compose(segments, voice, style, random)
     moved = score.time.moved(segments)
@@ -142,7 +141,7 @@ def perform(wave: Floats, segments: Sequence[Segment], style: Style, random: Ran
 
 def _part(voice: Voice, score: Score, style: Style, random: Random, number: int, rests: Sequence[Segment]) -> Floats:
     """One singer: number 0 leads, the others are a little behind, drift, differ in timbre and may sing in harmony."""
-    times = np.arange(int(score.seconds / STEP) + 1) * STEP
+    times = STEP * np.arange(int(score.seconds / STEP) + 1, dtype=np.float64)
     behind = np.zeros_like(times) if not number else _behind(times, random)
     at = score.time.back(np.maximum(times - behind, 0))
     manner = Manner.draw(style, random, random.gauss(0, 0.12) if number else 0.0)
@@ -190,12 +189,14 @@ def make(order: Order) -> tuple[bytes, Row]:
     text = " ".join(source.row["text"].split()[first : 1 + max(s.word for s in part)])
     part = [Segment(max(s.word - first, -1), s.phone, s.start - begin, s.end - begin) for s in part]
     inside = slice(round(begin * SAMPLE_RATE), round((begin + part[-1].end) * SAMPLE_RATE))
-    made = perform(wave[inside].astype(np.float64), part, KINDS[order.kind][1], random)
+    heard = wave[inside].astype(np.float64)
+    part = part if source.exact else settled(heard, part)
+    made = perform(heard, part, KINDS[order.kind][1], random)
     packed = io.BytesIO()
     soundfile.write(packed, made.wave, SAMPLE_RATE, format="OGG", subtype="OPUS", compression_level=PACKING)
     seg = [[s.word, s.phone, round(s.start, 4), round(s.end, 4)] for s in made.segments]
     notes = [[round(tone.start, 3), round(made.score.pitch(tone), 2)] for tone in made.score.tones]
-    kept = {name: source.row[name] for name in ("speaker", "voice") if name in source.row}
+    kept: Row = {name: source.row[name] for name in ("speaker", "voice") if name in source.row}
     row: Row = {"text": text, "dur": round(len(made.wave) / SAMPLE_RATE, 4), "kind": order.kind, **kept}
     row |= {"of": f"{source.pack.stem}/{source.row['id']}", "source": source.row.get("source", "rendered")}
     row |= {"license": source.row.get("license", "Apache-2.0"), "edges": source.exact, "seg": seg, "notes": notes}
