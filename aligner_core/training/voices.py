@@ -105,7 +105,7 @@ def orders(found: Sequence[Source], kinds: Sequence[str], rendered: float, seed:
     """Without end: each source once before any comes again, `rendered` of the sound from rendered voices."""
     random = Random(seed)
     families = [[s for s in found if ("voice" in s.row) == own] for own in (True, False)]
-    mean = [sum(s.row["dur"] for s in family) / max(len(family), 1) for family in families]
+    mean = [sum(min(s.row["dur"], PHRASE[1]) for s in family) / max(len(family), 1) for family in families]
     weights = [w / m if m else 0.0 for w, m in zip((rendered, 1 - rendered), mean, strict=True)]
     piles: list[list[Source]] = [[], []]
     number = 0
