@@ -39,13 +39,17 @@ class Target:
         if data is not None and self.name == STDOUT:
             click.echo(data, nl=False)
         elif data is not None:
-            if Path(self.name).exists() and Path(self.name).samefile(self.source):
-                back_up(self.source)
+            self._keep_source()
             write_atomic(self.name, data)
         elif self.name == STDOUT:
             click.echo(self.format.render(alignment, self.options).encode("utf-8", errors="replace"), nl=False)
         else:
+            self._keep_source()
             self.format.save(alignment, self.name, self.options)
+
+    def _keep_source(self) -> None:
+        if self.source and Path(self.name).exists() and Path(self.name).samefile(self.source):
+            back_up(self.source)
 
     def _retimed(self, alignment: Alignment) -> bytes | None:
         decoded = read_text(self.source)

@@ -77,7 +77,7 @@ def command(
     AUDIO is any sound or video file; LYRICS is plain text or any format listed by `karalign formats`, whose times are
     not looked at unless an option says so. Lines are counted from 1, blank lines and headings too. An output that
     exists is replaced, in one step and only when all went well; an input never is, but for --in-place. An output in the
-    format of LYRICS, if that is ASS, SSA or SRT, is LYRICS with other times: all else stays as it is, to the byte.
+    format of LYRICS, if that is ASS, SSA, SRT or LRC, is LYRICS with other times: all else stays as it is, to the byte.
     """
     from plugin import load
     from plugin.beside import put_back, set_apart

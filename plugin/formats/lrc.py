@@ -39,8 +39,8 @@ REPEATS = 1000  # stamps of a row that are looked at
 LAST = 5000  # ms that the last line lasts if no stamp tells
 
 _TIME = r"(?:([0-9]{1,2}):)?([0-9]{1,3}):([0-9]{1,2})(?:[.,]([0-9]{1,3}))?"
-_STAMP = re.compile(rf"[\[<]{_TIME}[\]>]")  # old karaoke files have square stamps inside the line
-_HEAD = re.compile(rf"(?:\s*\[{_TIME}\])+")
+STAMP = re.compile(rf"[\[<]{_TIME}[\]>]")  # old karaoke files have square stamps inside the line
+HEAD = re.compile(rf"(?:\s*\[{_TIME}\])+")
 _TAG = re.compile(r"\[([a-z]+)\s*:(.*)\]\s*", re.IGNORECASE)
 _OFFSET = re.compile(r"\s*([+-]?[0-9]{1,9})\s*")
 _SINGER = re.compile(r"\s*(v[0-9]{1,3}|[FMD]):\s*")  # who sings, in duets
@@ -77,6 +77,7 @@ class Lrc(Format):
     levels = ("line", "word", "syllable")
     default = "word"
     starts_only = ("line",)
+    in_place = True
     keeps = frozenset({*_IDS.values(), "voice", "role"})
 
     def parse(self, text: str) -> Alignment:
@@ -103,16 +104,22 @@ class Lrc(Format):
                 rows.append(f"[{_clock(silent)}]")
             rows.append(_written(start, end, cut(line, level), level, voices.get(line.extra.get("voice", ""), "")))
             if line.extra.get("role") == "background" and level != "line":
-                rows[-1] = f"[bg: {_HEAD.sub('', rows[-1], count=1)}]"
+                rows[-1] = f"[bg: {HEAD.sub('', rows[-1], count=1)}]"
             silent = end if silent == math.inf else max(silent, end)
         return "\n".join([*rows, f"[{_clock(silent)}]", ""])
+
+    def retimed(self, text: str, alignment: Alignment, options: RenderOptions = DEFAULTS) -> str | None:
+        """The file with other times; None where a level is asked for, or its stamps depend on each other."""
+        from .lrc_inplace import retimed
+
+        return None if options.level else retimed(text, alignment)
 
 
 def _rows(text: str) -> Iterator[_Row]:
     raw = [row.lstrip("\ufeff").strip() for row in split_rows(text)]
     offset, last = _offset(raw), 0
     for row in raw:
-        if head := _HEAD.match(row):
+        if head := HEAD.match(row):
             stamped = list(_stamped(head[0], row[head.end() :], offset))
             last = stamped[0].start
             yield from stamped
@@ -125,7 +132,7 @@ def _rows(text: str) -> Iterator[_Row]:
 
 def _background(body: str, last: int, offset: int) -> Iterator[_Row]:
     """Args: last: ms, where the row before it begins, for one that tells no time."""
-    stamp = _STAMP.search(body)
+    stamp = STAMP.search(body)
     for row in _stamped(stamp[0] if stamp else f"[{_clock((last + offset) / 1000)}]", body, offset):
         yield replace(row, extra=Extra.of({**row.extra, "role": "background"}))
 
@@ -144,7 +151,7 @@ def _offset(raw: Sequence[str]) -> int:
 
 def _stamped(head: str, body: str, offset: int) -> Iterator[_Row]:
     """A row for each stamp at the head; the stamps inside belong to the first and move along with the others."""
-    starts = [max(0, _ms(stamp) - offset) for stamp in _STAMP.finditer(head)][:REPEATS]
+    starts = [max(0, milliseconds(stamp) - offset) for stamp in STAMP.finditer(head)][:REPEATS]
     singer = _SINGER.match(body)
     extra = Extra.of({"voice": singer[1] if singer else ""})
     marks, end = _marks(starts[0], body[singer.end() :] if singer else body, offset)
@@ -173,7 +180,7 @@ def _told(text: str) -> Extra:
         tag = _TAG.fullmatch(row) if row[1:2].isalpha() else None  # most rows begin with a stamp
         name = tag[1].lower() if tag else ""
         name = _ALIKE.get(name, name)
-        if tag and name not in _SEEN and not _STAMP.search(tag[2]):
+        if tag and name not in _SEEN and not STAMP.search(tag[2]):
             told.setdefault(_IDS.get(name, f"lrc:{name}"), tag[2].strip())
     return Extra.of(told)
 
@@ -195,10 +202,10 @@ def _voices(alignment: Alignment) -> dict[str, str]:
 
 
 def _marks(start: int, body: str, offset: int) -> tuple[list[tuple[int, str]], int | None]:
-    stamps = list(_STAMP.finditer(body))
+    stamps = list(STAMP.finditer(body))
     begins, ends = [0, *(s.end() for s in stamps)], [*(s.start() for s in stamps), len(body)]
     texts = [body[a:b] for a, b in zip(begins, ends, strict=True)]
-    marks = list(zip([start, *(max(0, _ms(stamp) - offset) for stamp in stamps)], texts, strict=True))
+    marks = list(zip([start, *(max(0, milliseconds(stamp) - offset) for stamp in stamps)], texts, strict=True))
     if not any(text.strip() for text in texts):
         return [], None
     end = marks.pop()[0] if stamps and not texts[-1].strip() else None
@@ -256,7 +263,8 @@ def _written(start: float, end: float, pieces: Sequence[Piece], level: Level, si
     return "".join(out)
 
 
-def _ms(stamp: re.Match[str]) -> int:
+def milliseconds(stamp: re.Match[str]) -> int:
+    """The time that a match of `STAMP` tells."""
     hours, minutes, seconds, fraction = stamp.groups(default="0")
     return ((int(hours) * 60 + int(minutes)) * 60 + int(seconds)) * 1000 + int(fraction.ljust(3, "0"))
 
