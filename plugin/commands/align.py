@@ -143,7 +143,7 @@ def _align(
     say("aligned")
     if not any(line.timed for at, line in enumerate(alignment.lines, 1) if (line.number or at) in asked):
         raise AlignmentError("nothing of the text was found in the sound", name, "is it the right song?")
-    return dataclasses.replace(alignment, audio=Path(name).name), length
+    return dataclasses.replace(alignment, audio=Path(name).name, extra=text.extra), length
 
 
 def _hear(source: _Source, text: Alignment, progress: Progress | None, say: Say) -> tuple[Aligner, Tensor]:
