@@ -89,7 +89,7 @@ class Trainer:
         self.held_out = HeldOut(sounds.kept, sounds.music[1], self.device)
         self.untimed = [i for i, u in enumerate(self.corpus.utterances) if u.labels is None]
         self.model = cast(Windowed, plan.network().to(self.device))
-        self.losses = Losses(self.model, plan, self._begun(data) if plan.start else None)
+        self.losses = Losses(self.model, plan, self._begun(data) if plan.start else None).to(self.device)
         self.average = copy.deepcopy(self.model).eval().requires_grad_(requires_grad=False)
         self.optimiser = torch.optim.AdamW(
             self._groups(), plan.learning_rate, (0.9, 0.98), weight_decay=plan.weight_decay, fused=True
