@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import pytest
 
 from aligner_core.timeline import Phone, Syllable, Word
@@ -10,7 +12,7 @@ from aligner_core.training.label import AGREE, labelled, lateness
 
 def word(text: str, start: float, middle: float, end: float) -> Word:
     phones = Phone("AA1", start, middle), Phone("B", middle, end)
-    return Word(text, start, end, syllables=(Syllable(text, start, end, phones=phones),))
+    return Word(text, start, end, 0.5 if text == "a" else 0.25, syllables=(Syllable(text, start, end, phones=phones),))
 
 
 WORDS = [word("a", 1.0, 1.2, 1.5), word("b", 1.5, 1.7, 2.0)]
@@ -19,16 +21,19 @@ WORDS = [word("a", 1.0, 1.2, 1.5), word("b", 1.5, 1.7, 2.0)]
 def test_where_two_aligners_agree_the_edge_is_half_way() -> None:
     found = labelled(WORDS, [(1.01, 1.49), (1.51, 2.0 - AGREE / 2)])
     assert not found.unsure
-    assert [(index, name) for index, name, _, _ in found.seg] == [(0, "AA"), (0, "B"), (1, "AA"), (1, "B")]
-    edges = [found.seg[0][2], found.seg[1][3], found.seg[2][2], found.seg[3][3]]
+    names = [(-1, "sil"), (0, "AA"), (0, "B"), (-1, "sil"), (1, "AA"), (1, "B")]
+    assert [(index, name) for index, name, _, _ in found.seg] == names
+    assert all(a[3] == b[2] for a, b in pairwise(found.seg))
+    edges = [found.seg[1][2], found.seg[2][3], found.seg[4][2], found.seg[5][3]]
     assert edges == pytest.approx([1.005, 1.495, 1.505, 2.0 - AGREE / 4], abs=1e-4)
-    assert [found.seg[0][3], found.seg[2][3]] == [1.2, 1.7]
+    assert [found.seg[1][3], found.seg[4][3]] == [1.2, 1.7]
+    assert found.score == 0.25
 
 
 def test_where_they_do_not_the_first_is_kept_and_said_to_be_unsure() -> None:
     found = labelled(WORDS, [(1.1, 1.5), None])
     assert found.unsure == [1.0, 1.5, 2.0]
-    assert found.seg[0][2:] == [1.0, 1.2]
+    assert found.seg[1][2:] == [1.0, 1.2]
 
 
 def test_an_aligner_that_is_late_is_set_right() -> None:
@@ -37,7 +42,7 @@ def test_an_aligner_that_is_late_is_set_right() -> None:
     assert late == pytest.approx((0.04, 0.02))
     found = labelled(WORDS, second[:2], late)
     assert not found.unsure
-    assert [found.seg[0][2], found.seg[3][3]] == pytest.approx([0.96, 1.98])
+    assert [found.seg[1][2], found.seg[-1][3]] == pytest.approx([0.96, 1.98])
 
 
 def test_segments_are_in_order_even_if_edges_cross() -> None:

@@ -19,14 +19,12 @@ import soundfile
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from aligner_core import Alignment
 from aligner_core.audio import SAMPLE_RATE
-from aligner_core.timeline import Line, Phone, Syllable, Word
 
 pyworld = pytest.importorskip("pyworld")
 
-from aligner_core.training import labels, vocoder, voices  # noqa: E402
-from aligner_core.training.data import edge_labels, read_packs  # noqa: E402
+from aligner_core.training import vocoder, voices  # noqa: E402
+from aligner_core.training.data import read_packs  # noqa: E402
 from aligner_core.training.singer import compose  # noqa: E402
 from aligner_core.training.vocoder import STEP, Floats, Segment, analyse, settled, stretch, tidy  # noqa: E402
 
@@ -247,8 +245,9 @@ def seg() -> list[list[Any]]:
 def found(folder: Path) -> list[voices.Source]:
     known = pack(folder / "known.zip", {"id": "a", "seg": seg(), "voice": "x"})
     unknown = pack(folder / "unknown.zip", {"id": "b"}, {"id": "c"}, {"id": "m", "seg": seg(), "notes": [1]})
-    made = {"unknown/b": {"seg": seg(), "score": 0.99, "worst": 0.9}, "unknown/c": {"seg": seg(), "score": 0.4}}
-    return voices.find([known, unknown], made)
+    made = [{"id": "b", "seg": seg(), "score": 0.9}, {"id": "c", "seg": seg(), "score": 0.4}]
+    (folder / "unknown.labels.jsonl").write_text("\n".join(map(json.dumps, made)))
+    return voices.find([known, unknown])
 
 
 def test_only_speech_with_labels_to_be_trusted_is_used_and_their_kind_is_told(tmp_path: Path) -> None:
@@ -310,41 +309,3 @@ def test_a_new_serial_number_changes_no_sample_and_the_checksums_are_right(seria
         assert int.from_bytes(page[18:22], "little") == crc(b"OggS" + page[:18] + bytes(4) + page[22:])
     before, after = (soundfile.read(io.BytesIO(data))[0] for data in (ogg.getvalue(), changed))
     assert np.array_equal(before, after)
-
-
-class Stub:
-    """An aligner that hears every phone for 0.2 s, 0.1 s apart."""
-
-    def __init__(self, *_: Any, **__: Any) -> None:
-        self.model = None
-
-    @classmethod
-    def load(cls) -> Stub:
-        return cls()
-
-    def align_wave(self, _wave: Any, _rate: int, lyrics: Alignment) -> Alignment:
-        words = []
-        for i, word in enumerate(lyrics.words):
-            phone = Phone("S", 0.3 * i + 0.1, 0.3 * i + 0.3, 0.9)
-            syllable = Syllable(word.text, phone.start, phone.end, None, (phone,))
-            words.append(Word(word.text, phone.start, phone.end, 0.8, (syllable,)))
-        line = Line(lyrics.lines[0].text, words[0].start, words[-1].end, 0.95, tuple(words))
-        return Alignment((line,))
-
-
-def test_labels_of_a_model_fill_the_time_and_are_not_made_again(
-    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
-) -> None:
-    monkeypatch.setattr(labels, "Aligner", Stub)
-    out = tmp_path / "labels.json"
-    source = pack(tmp_path / "p.zip", {"id": "a"}, {"id": "b", "seg": seg()})
-    made = labels.label_packs([source], out)
-    assert list(made) == ["p/a"]
-    assert (made["p/a"]["score"], made["p/a"]["worst"]) == (0.95, 0.8)
-    rows = made["p/a"]["seg"]
-    assert [row[1] for row in rows] == ["sil", "S"] * 5 + ["sil"]
-    assert all(a[3] == b[2] for a, b in pairwise(rows))
-    assert (rows[0][2], rows[-1][3]) == (0.0, pytest.approx(utterance()[1][-1].end, abs=1e-3))
-    assert len(edge_labels(rows)) == 10
-    monkeypatch.setattr(labels, "labelled", pytest.fail)
-    assert labels.label_packs([source], out) == made

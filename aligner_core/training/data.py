@@ -80,12 +80,13 @@ def manifest(paths: Iterable[Path], limit: int | None = None) -> list[Entry]:
     for path in paths:
         with zipfile.ZipFile(path) as pack:
             rows = [json.loads(row) for row in pack.read("manifest.jsonl").decode().splitlines()][:limit]
-        beside = _beside(path.with_suffix(".labels.jsonl"))
-        entries += [Entry(path, row, _words(row["text"]), beside.get(row["id"], {})) for row in rows]
+        known = beside(path.with_suffix(".labels.jsonl"))
+        entries += [Entry(path, row, _words(row["text"]), known.get(row["id"], {})) for row in rows]
     return entries
 
 
-def _beside(path: Path) -> dict[str, dict[str, Any]]:
+def beside(path: Path) -> dict[str, dict[str, Any]]:
+    """What a file of labels says of each recording, by its id; nothing if there is no such file."""
     if not path.exists():
         return {}
     rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]

@@ -32,10 +32,12 @@ class Labelled(NamedTuple):
     Args:
         seg: [word or -1, phone, start s, end s], as in a manifest.
         unsure: s, places near which an edge is that is not known well.
+        score: of the word that is trusted least, 0..1.
     """
 
     seg: list[list[Any]]
     unsure: list[float]
+    score: float
 
 
 def labelled(words: Sequence[Word], second: Sequence[Span | None], late: Span = (0.0, 0.0)) -> Labelled:
@@ -62,7 +64,18 @@ def labelled(words: Sequence[Word], second: Sequence[Span | None], late: Span = 
         seg += [
             [index, p.text.rstrip("012"), *_rounded(a, b)] for p, a, b in zip(phones, places, places[1:], strict=False)
         ]
-    return Labelled(seg, [round(at, 4) for at in unsure])
+    worst = min((word.score or 0.0 for word in words), default=0.0)
+    return Labelled(_with_rests(seg), [round(at, 4) for at in unsure], round(worst, 4))
+
+
+def _with_rests(seg: Sequence[list[Any]]) -> list[list[Any]]:
+    """The same, with silence before each sound that does not follow at once."""
+    out: list[list[Any]] = []
+    at = 0.0
+    for row in seg:
+        out += [[-1, "sil", at, row[2]], row] if row[2] > at else [row]
+        at = row[3]
+    return out
 
 
 def lateness(pairs: Iterable[tuple[Sequence[Word], Sequence[Span | None]]]) -> Span:

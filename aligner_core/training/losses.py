@@ -40,11 +40,14 @@ class Losses(nn.Module):
         logits = logits.float()
         if not self.plan.music_class:
             batch = batch._replace(labels=batch.labels.masked_fill(batch.labels == MUSIC, 0))
+        loss: Tensor
         if objective == "frames":
             loss = self._frames(batch, logits)
         else:
             loss = self._ctc(batch, logits, self.plan.prior if objective == "prior_ctc" else 0.0)
-        return loss if edges is None else loss + self.plan.edge_loss * edge_loss(edges.float(), batch.edges)
+        if edges is not None:
+            loss = loss + self.plan.edge_loss * edge_loss(edges.float(), batch.edges)
+        return loss
 
     def _frames(self, batch: Batch, logits: Tensor) -> Tensor:
         loss = nn.functional.cross_entropy(

@@ -1,8 +1,8 @@
 """Makes new recordings with phone times out of recordings that have them: real voices sing, whisper, shout, in choirs.
 
-Run `python -m aligner_core.training.voices PACK... --out OUT.zip --minutes 60 --seed 1 --labels LABELS.json`. Packs
-whose recordings have no `seg` take theirs from LABELS.json (see labels.py); a row says by "edges" whether the times of
-its source were known and not only found by a model.
+Run `python -m aligner_core.training.voices PACK... --out OUT.zip --minutes 55 --seed 1`. Recordings without `seg` take
+theirs from NAME.labels.jsonl beside their pack (see label.py); a row says by "edges" whether the times of its source
+were known and not only found by a model.
 """
 
 from __future__ import annotations
@@ -18,13 +18,14 @@ from itertools import islice
 from multiprocessing import get_context
 from pathlib import Path
 from random import Random
+from typing import Any
 
 import numpy as np
 import soundfile
 
 from aligner_core.audio import SAMPLE_RATE
 
-from .labels import Row, sound, sources
+from .data import beside
 from .singer import Manner, Score, Style, breath, compose, spoken_pitch, sung_pitch
 from .vocoder import STEP, Floats, Segment, Timbre, Voice, analyse, settled, synthesize, tidy
 
@@ -43,7 +44,7 @@ KINDS: dict[str, tuple[float, Style]] = {  # share of the recordings, and how
     ),
     "breaths": (1.0, Style((0.2, 0.8), rest=0.9, breath=1.0)),
 }  # fmt: skip
-SCORE, WORST = 0.9, 0.6  # least of a line and of its words for labels made by the model
+SCORE = 0.6  # least of every word for labels made by the model
 PHRASE = (2.0, 8.0)  # s; what is sung of a longer recording, so that more speakers are heard
 PARTS = 0.15  # s; a shorter pause does not part phrases
 BREATHES = 0.35  # s; no breath fits into a shorter rest
@@ -51,6 +52,9 @@ LATE = 0.03  # s; most that a voice of a choir is behind
 CHORD = (0, 0, 0, 2, 4, 7, -7)  # degrees above the melody in a choir
 PACKING = 0.945  # about 20 kbit/s
 AHEAD = 4  # recordings in work for each worker
+
+
+Row = dict[str, Any]
 
 
 @dataclass(frozen=True)
@@ -81,17 +85,25 @@ class Performance:
     score: Score
 
 
-def find(packs: Iterable[Path], labels: dict[str, Row]) -> list[Source]:
-    """Recordings that can be used: spoken, with segments of their own or with good ones among `labels`."""
+def find(packs: Iterable[Path]) -> list[Source]:
+    """Recordings that can be used: spoken, with segments of their own or with good ones beside the pack."""
     found = []
     for pack in packs:
-        for key, row in sources(pack):
-            made = labels.get(key, {"seg": [], "score": 0.0, "worst": 0.0})
-            good = made["score"] >= SCORE and made["worst"] >= WORST
-            seg = row.get("seg") or (made["seg"] if good else [])
+        labels = beside(pack.with_suffix(".labels.jsonl"))
+        with zipfile.ZipFile(pack) as opened:
+            rows = [json.loads(line) for line in opened.read("manifest.jsonl").decode().splitlines()]
+        for row in rows:
+            made = labels.get(row["id"], {"seg": [], "score": 0.0})
+            seg = row.get("seg") or (made["seg"] if made["score"] >= SCORE else [])
             if seg and not row.get("notes") and _sayable(seg):
                 found.append(Source(pack, row, seg, "seg" in row))
     return found
+
+
+def _sound(source: Source) -> tuple[Floats, int]:
+    with zipfile.ZipFile(source.pack) as opened:
+        wave, rate = soundfile.read(io.BytesIO(opened.read(f"{source.row['id']}.ogg")), dtype="float32")
+    return wave, rate
 
 
 def _sayable(seg: Sequence[Sequence[object]]) -> bool:
@@ -181,7 +193,7 @@ def _levelled(wave: Floats, style: Style, random: Random) -> Floats:
 def make(order: Order) -> tuple[bytes, Row]:
     """The Ogg Opus file and the manifest line of an order, without its id."""
     source, random = order.source, Random(order.seed)
-    wave, rate = sound(source.pack, source.row["id"])
+    wave, rate = _sound(source)
     if rate != SAMPLE_RATE:
         raise ValueError(f"packs hold {SAMPLE_RATE} Hz, not {rate}")
     part = phrase(tidy(source.seg), random)
@@ -249,11 +261,9 @@ def main() -> None:
     parser.add_argument("--seed", type=int, default=1)
     parser.add_argument("--kinds", nargs="+", choices=list(KINDS), default=list(KINDS))
     parser.add_argument("--rendered", type=float, default=0.25, help="share of the sound from rendered voices")
-    parser.add_argument("--labels", type=Path, help="segments of recordings that have none")
     parser.add_argument("--workers", type=int, default=2)
     options = parser.parse_args()
-    labels = json.loads(options.labels.read_text()) if options.labels else {}
-    found = find(options.packs, labels)
+    found = find(options.packs)
     wanted = orders(found, options.kinds, options.rendered, options.seed)
     write_pack(options.out, wanted, options.minutes, options.workers)
 
