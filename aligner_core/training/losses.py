@@ -50,7 +50,7 @@ class Losses(nn.Module):
         return loss
 
     def _frames(self, batch: Batch, logits: Tensor) -> Tensor:
-        loss = nn.functional.cross_entropy(
+        loss: Tensor = nn.functional.cross_entropy(
             logits.flatten(0, 1), batch.labels.flatten(), ignore_index=IGNORE, label_smoothing=self.plan.smoothing
         )
         return loss if self.teacher is None else loss + self._distilled(batch, logits, self.teacher)
