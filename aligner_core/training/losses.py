@@ -50,7 +50,7 @@ class Losses(nn.Module):
         return loss
 
     def _frames(self, batch: Batch, logits: Tensor) -> Tensor:
-        loss: Tensor = nn.functional.cross_entropy(
+        loss = nn.functional.cross_entropy(
             logits.flatten(0, 1), batch.labels.flatten(), ignore_index=IGNORE, label_smoothing=self.plan.smoothing
         )
         return loss if self.teacher is None else loss + self._distilled(batch, logits, self.teacher)
@@ -63,7 +63,8 @@ class Losses(nn.Module):
         with torch.no_grad(), torch.autocast(batch.features.device.type, torch.bfloat16):
             right = teacher(batch.features[rows]).float().softmax(-1)
         each = -(right * logits[rows].log_softmax(-1)).sum(-1)
-        return (each * unknown).sum() / batch.labels.numel()
+        mean: Tensor = (each * unknown).sum() / batch.labels.numel()
+        return mean
 
     def _ctc(self, batch: Batch, logits: Tensor, scale: float) -> Tensor:
         """CTC on the crops that are labelled throughout, a mean over their frames."""
