@@ -21,6 +21,8 @@ class Extra(Mapping[str, str]):
     pairs: tuple[tuple[str, str], ...] = ()
 
     def __post_init__(self) -> None:
+        if not self.pairs:  # as most are
+            return
         pairs = tuple(sorted(dict(self.pairs).items()))
         if not all(isinstance(part, str) for pair in pairs for part in pair):
             raise AlignmentError("extra names and values must be texts")

@@ -42,7 +42,8 @@ class Span:
             raise AlignmentError(f"{self.text!r} runs from {self.start} to {self.end} s")
         if self.score is not None and not 0 <= self.score <= 1:
             raise AlignmentError(f"{self.text!r} has the score {self.score}, which is not within 0..1")
-        _check_children(self, self.children)
+        if children := self.children:
+            _check_children(self, children)
 
     @property
     def children(self) -> tuple[Span, ...]:

@@ -13,6 +13,7 @@ from numpy.typing import NDArray
 from .evidence import Scores, share
 from .lattice import Readings, Visit
 from .phones import base, pronounce
+from .recut import recut
 from .search import Sung
 from .spelling import divided, spellings
 from .syllables import Pieces, spell
@@ -117,7 +118,7 @@ class Tree:
             syllables = tuple(_spelled(_divided(word.text, words, names), phones))
         else:
             syllables = tuple(_syllables(spell(word.text, words, spoken), phones))
-        return Word(word.text, *enclosing(phones), _mean([p.score for p in phones]), syllables)
+        return recut(word, Word(word.text, *enclosing(phones), _mean([p.score for p in phones]), syllables))
 
     def _phone(self, visit: Visit, name: str) -> Phone:
         first, last = visit.exact or (visit.start, visit.end)
