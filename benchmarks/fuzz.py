@@ -3,7 +3,7 @@
     python -m benchmarks.fuzz --seconds 600            every reader, one after the other
     python -m benchmarks.fuzz ass lrc --atheris        guided by coverage, where atheris is installed
 
-What breaks a reader is kept in benchmarks/corpus/NAME, which tests/test_hostile.py reads too.
+What breaks a reader is kept in benchmarks/corpus/NAME, which tests/test_odd_files.py reads too.
 """
 
 from __future__ import annotations

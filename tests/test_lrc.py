@@ -70,7 +70,7 @@ def test_only_a_pause_of_more_than_four_seconds_clears_the_text(seconds: float, 
 
 def test_a_line_end_inside_a_line_becomes_a_space() -> None:
     text = LRC.render(Alignment((Line("one\r\ntwo\u2028three", 1.0, 2.0),)))
-    assert text == "[00:01.00]one two three<00:02.00>\n[00:02.00]\n"
+    assert text == "[00:01.00]one two three\n[00:02.00]\n"
 
 
 def test_the_pause_is_counted_from_the_last_voice_to_stop() -> None:
@@ -235,3 +235,11 @@ def test_half_timed_lyrics_have_the_lines_without_a_stamp_in_their_place_and_unt
     found = LRC.parse("first\n[00:10.00]second\nthird\nfourth\n[00:20.00]fifth\nsixth\n")
     assert [line.text for line in found.lines] == ["first", "second", "third", "fourth", "fifth", "sixth"]
     assert [line.start for line in found.lines] == [None, 10.0, None, None, 20.0, None]
+
+
+def test_lyrics_timed_by_line_stay_simple_lrc() -> None:
+    simple = "[00:01.00]Hallo Welt\n[00:03.00]zwei\n[00:08.00]\n"
+    assert LRC.render(LRC.parse(simple)) == simple
+    assert LRC.render(LRC.parse(simple), RenderOptions("word")) == (
+        "[00:01.00]Hallo Welt<00:03.00>\n[00:03.00]zwei<00:08.00>\n[00:08.00]\n"
+    )

@@ -8,8 +8,8 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 
+from aligner_core.extra import NOTHING, Extra
 from aligner_core.timeline import Alignment, Line, Word
 
 from .base import DEFAULTS, Format, FormatError, RenderOptions, one_row, refuse_foreign, split_rows, timed_lines
@@ -93,12 +93,12 @@ def _with_words(line: Line, words: Sequence[tuple[str, Word]]) -> Line:
     assert line.start is not None
     assert line.end is not None
     inside = Shelf([word for _, word in words]).within(line.start, line.end)
-    return _voiced(replace(line, words=fitted(line.text, inside)), words)
+    return Line(line.text, line.start, line.end, words=fitted(line.text, inside), extra=_voice(words))
 
 
-def _voiced(line: Line, words: Sequence[tuple[str, Word]]) -> Line:
+def _voice(words: Sequence[tuple[str, Word]]) -> Extra:
     voice = words[0][0].rpartition(" ")[2] if words else "1"
-    return line if voice in ("1", "A") else replace(line, extra=type(line.extra).of({"voice": voice}))
+    return NOTHING if voice in ("1", "A") else Extra.of({"voice": voice})
 
 
 def _parted(words: Sequence[tuple[str, Word]]) -> Iterator[Line]:
@@ -118,4 +118,4 @@ def _line(group: Sequence[tuple[str, Word]]) -> Line:
     words = [word for _, word in group]
     start, end = words[0].start or 0.0, max(word.end or 0.0 for word in words)
     text = " ".join(word.text for word in words)
-    return _voiced(Line(text, start, end, words=Shelf(words).within(start, end)), group)
+    return Line(text, start, end, words=Shelf(words).within(start, end), extra=_voice(group))

@@ -5,7 +5,6 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import replace
 from difflib import SequenceMatcher
 from typing import Generic, TypeVar
 
@@ -31,7 +30,7 @@ class Shelf(Generic[_S]):
         for span in self.spans[first : self.next]:
             begin = min(max(span.start or 0.0, now), end)
             now = min(max(span.end or 0.0, begin), end)
-            out.append(span if (begin, now) == (span.start, span.end) else replace(_bare(span), start=begin, end=now))
+            out.append(span if (begin, now) == (span.start, span.end) else _bare(span, begin, now))
         return tuple(out)
 
 
@@ -41,6 +40,8 @@ def fitted(text: str, timed: Sequence[Word]) -> tuple[Word, ...]:
     Case and punctuation don't matter: aligners take them off.
     """
     words = text.split()
+    if not timed:
+        return tuple(map(Word, words))
     if words == [word.text for word in timed]:
         return tuple(timed)
     out = [Word(word) for word in words]
@@ -78,6 +79,6 @@ def _middle(span: Span) -> float:
     return ((span.start or 0.0) + (span.end or 0.0)) / 2
 
 
-def _bare(span: _S) -> _S:
-    """Without children, whose times might leave the new ones."""
-    return type(span)(span.text, span.start, span.end, span.score)
+def _bare(span: _S, start: float, end: float) -> _S:
+    """With other times, without children, whose times might leave them."""
+    return type(span)(span.text, start, end, span.score)

@@ -15,10 +15,12 @@ import math
 import re
 from bisect import bisect_right
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
+from itertools import islice
+from typing import NamedTuple
 
 from aligner_core.extra import NOTHING, Extra
-from aligner_core.timeline import Alignment, Line, untimed_line
+from aligner_core.timeline import Alignment, Line, Word, untimed_line
 
 from .base import (
     DEFAULTS,
@@ -49,8 +51,7 @@ _ALIKE = {"lang": "la", "language": "la", "title": "ti", "artist": "ar", "album"
 _SEEN = {"offset", "bg"}
 
 
-@dataclass(frozen=True, slots=True)
-class _Row:
+class _Row(NamedTuple):
     """A row of a file.
 
     Args:
@@ -95,7 +96,8 @@ class Lrc(Format):
 
     def render(self, alignment: Alignment, options: RenderOptions = DEFAULTS) -> str:
         """Write a row for each timed line, and an empty one where a pause follows and at the end."""
-        level = self.level_for(options)
+        simple = options.level is None and not any(word.timed for word in alignment.words)
+        level = "line" if simple else self.level_for(options)  # not all players know the stamps that end a line
         rows: list[str] = list(_ids(alignment.extra))
         voices = _voices(alignment)
         silent = math.inf  # seconds: since when nobody sings
@@ -134,7 +136,7 @@ def _background(body: str, last: int, offset: int) -> Iterator[_Row]:
     """Args: last: ms, where the row before it begins, for one that tells no time."""
     stamp = STAMP.search(body)
     for row in _stamped(stamp[0] if stamp else f"[{_clock((last + offset) / 1000)}]", body, offset):
-        yield replace(row, extra=Extra.of({**row.extra, "role": "background"}))
+        yield row._replace(extra=Extra.of({**row.extra, "role": "background"}))
 
 
 def _offset(raw: Sequence[str]) -> int:
@@ -151,11 +153,12 @@ def _offset(raw: Sequence[str]) -> int:
 
 def _stamped(head: str, body: str, offset: int) -> Iterator[_Row]:
     """A row for each stamp at the head; the stamps inside belong to the first and move along with the others."""
-    starts = [max(0, milliseconds(stamp) - offset) for stamp in STAMP.finditer(head)][:REPEATS]
+    starts = [max(0, milliseconds(stamp) - offset) for stamp in islice(STAMP.finditer(head), REPEATS)]
     singer = _SINGER.match(body)
-    extra = Extra.of({"voice": singer[1] if singer else ""})
+    extra = Extra.of({"voice": singer[1]}) if singer else NOTHING
     marks, end = _marks(starts[0], body[singer.end() :] if singer else body, offset)
-    for start in starts:
+    yield _Row(starts[0], tuple(marks), end, extra=extra)
+    for start in starts[1:]:
         move = start - starts[0]
         moved = tuple((at + move, text) for at, text in marks)
         yield _Row(start, moved, None if end is None else end + move, extra=extra)
@@ -202,13 +205,12 @@ def _voices(alignment: Alignment) -> dict[str, str]:
 
 
 def _marks(start: int, body: str, offset: int) -> tuple[list[tuple[int, str]], int | None]:
-    stamps = list(STAMP.finditer(body))
-    begins, ends = [0, *(s.end() for s in stamps)], [*(s.start() for s in stamps), len(body)]
-    texts = [body[a:b] for a, b in zip(begins, ends, strict=True)]
-    marks = list(zip([start, *(max(0, milliseconds(stamp) - offset) for stamp in stamps)], texts, strict=True))
-    if not any(text.strip() for text in texts):
+    first, *cells = STAMP.split(body)  # four of a stamp, and the text after it
+    later = ((max(0, _milliseconds(*cells[at : at + 4]) - offset), cells[at + 4]) for at in range(0, len(cells), 5))
+    marks = [(start, first), *later]
+    if not any(text.strip() for _, text in marks):
         return [], None
-    end = marks.pop()[0] if stamps and not texts[-1].strip() else None
+    end = marks.pop()[0] if cells and not cells[-1].strip() else None
     return marks, end
 
 
@@ -221,6 +223,9 @@ def _end(row: _Row, starts: Sequence[int]) -> int:
 
 
 def _line(row: _Row, end: int) -> Line:
+    if len(row.marks) == 1:
+        text = row.marks[0][1].strip()
+        return Line(text, row.start / 1000, end / 1000, words=tuple(map(Word, text.split())), extra=row.extra)
     pieces: list[Piece] = []
     spaced = True  # "<00:01.00> When <00:01.30> the": a space on both sides of a stamp is one
     for (at, text), (after, _) in zip(row.marks, [*row.marks[1:], (end, "")], strict=True):
@@ -230,7 +235,8 @@ def _line(row: _Row, end: int) -> Line:
     first = next(i for i, piece in enumerate(pieces) if piece.text.strip())
     if not _begins(row.marks[first:], stamped=first > 0):
         pieces[first] = Piece(pieces[first].text)
-    return replace(assemble(pieces, row.start / 1000, end / 1000), extra=row.extra)
+    line = assemble(pieces, row.start / 1000, end / 1000)
+    return replace(line, extra=row.extra) if row.extra else line
 
 
 def _begins(marks: Sequence[tuple[int, str]], stamped: bool) -> bool:
@@ -265,8 +271,12 @@ def _written(start: float, end: float, pieces: Sequence[Piece], level: Level, si
 
 def milliseconds(stamp: re.Match[str]) -> int:
     """The time that a match of `STAMP` tells."""
-    hours, minutes, seconds, fraction = stamp.groups(default="0")
-    return ((int(hours) * 60 + int(minutes)) * 60 + int(seconds)) * 1000 + int(fraction.ljust(3, "0"))
+    return _milliseconds(*stamp.groups())
+
+
+def _milliseconds(hours: str | None, minutes: str, seconds: str, fraction: str | None) -> int:
+    whole = (int(hours or 0) * 60 + int(minutes)) * 60 + int(seconds)
+    return whole * 1000 + int(fraction.ljust(3, "0") if fraction else 0)
 
 
 def _clock(seconds: float) -> str:

@@ -9,16 +9,16 @@ from __future__ import annotations
 import re
 from bisect import bisect_left, bisect_right
 from collections.abc import Iterable, Iterator, Mapping, Sequence
-from dataclasses import dataclass, replace
+from dataclasses import replace
 from itertools import pairwise
+from typing import NamedTuple
 
 from aligner_core.timeline import Line, Syllable, Word, enclosing
 
 from .base import Level
 
 
-@dataclass(frozen=True, slots=True)
-class Piece:
+class Piece(NamedTuple):
     """Text, white space included, and when it sounds: seconds, or both None."""
 
     text: str
@@ -37,11 +37,11 @@ def cut(line: Line, level: Level) -> tuple[Piece, ...]:
     pieces: list[Piece] = []
     for unit in _units(line, level):
         if unit.start is None and pieces:
-            pieces[-1] = replace(pieces[-1], text=pieces[-1].text + unit.text)
+            pieces[-1] = pieces[-1]._replace(text=pieces[-1].text + unit.text)
         else:
             pieces.append(unit)
-    pieces[0] = replace(pieces[0], text=pieces[0].text.lstrip())
-    pieces[-1] = replace(pieces[-1], text=pieces[-1].text.rstrip())
+    pieces[0] = pieces[0]._replace(text=pieces[0].text.lstrip())
+    pieces[-1] = pieces[-1]._replace(text=pieces[-1].text.rstrip())
     return tuple(pieces)
 
 
@@ -89,11 +89,14 @@ def _units(line: Line, level: Level) -> Iterator[Piece]:
 
 def _word(text: str, at: int, times: Mapping[int, tuple[float, float]], places: Sequence[int]) -> Word:
     """Args: places: of the times, in order."""
-    inside = places[bisect_right(places, at) : bisect_left(places, at + len(text))]
+    first, last = bisect_right(places, at), bisect_left(places, at + len(text))
+    if first == last:
+        return Word(text, *times.get(at, (None, None)))
+    inside = places[first:last]
     cuts = [at, *inside, at + len(text)]
     parts = tuple(Syllable(text[a - at : b - at], *times.get(a, (None, None))) for a, b in pairwise(cuts))
     start, end = enclosing(parts)
-    return Word(text, start, end, syllables=parts if len(parts) > 1 else ())
+    return Word(text, start, end, syllables=parts)
 
 
 def with_syllable(word: Word) -> Word:

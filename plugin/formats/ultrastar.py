@@ -275,7 +275,7 @@ def _notes(line: Line, level: Level) -> _Sung:
     if len(pieces) == 1 and pieces[0].start is None:
         pieces = (Piece(pieces[0].text, line.start, line.end),)
     elif pieces[0].start is None:  # a note of no length: text without a time
-        pieces = (replace(pieces[0], start=pieces[1].start, end=pieces[1].start), *pieces[1:])
+        pieces = (Piece(pieces[0].text, pieces[1].start, pieces[1].start), *pieces[1:])
     told = {part.start: part.extra for word in line.words for part in word.syllables if part.timed}
     rows = [row for piece in pieces for row in _rows(piece, told.get(piece.start, Extra()))]
     ends = [_beat(piece.end or 0.0) for piece in pieces]
