@@ -15,7 +15,7 @@ import click
 from aligner_core._version import __version__
 from aligner_core.errors import AlignerError
 
-COMMANDS = ("align", "convert", "embed", "extract", "strip", "score", "formats", "doctor")
+COMMANDS = ("align", "convert", "embed", "extract", "strip", "ass-preview", "score", "formats", "doctor")
 INTERRUPTED = 128 + signal.SIGINT  # exit code, as shells have it
 
 
@@ -42,7 +42,7 @@ class Commands(click.Group):
         """The command of this name, or None."""
         if cmd_name not in COMMANDS:
             return None
-        command: click.Command = importlib.import_module(f"plugin.commands.{cmd_name}").command
+        command: click.Command = importlib.import_module(f"plugin.commands.{cmd_name.replace('-', '_')}").command
         return command
 
     def invoke(self, ctx: click.Context) -> Any:
@@ -68,7 +68,7 @@ def cli() -> None:
 
     \b
     karalign align song.mp3 lyrics.txt -o song.lrc -o song.ass
-    karalign convert song.json song.srt --level word
+    karalign convert song.json -o song.srt --level word
     karalign embed song.mp3 song.lrc
     karalign score right.lrc song.lrc
 

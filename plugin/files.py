@@ -74,30 +74,30 @@ class Decoded:
         return self.encoding == _GUESS
 
 
-def read_text(path: StrPath) -> Decoded:
-    """Read a text file: by its byte order mark, else as UTF-8, else (a guess) as Windows-1252.
+def read_text(path: StrPath, encoding: str | None = None) -> Decoded:
+    """Read a text file: by its byte order mark, else as UTF-8, else in `encoding` or (a guess) as Windows-1252.
 
     Raises:
         LyricsError: missing, unreadable, binary, too large or empty.
     """
-    return decoded(_read_bytes(path), str(path))
+    return decoded(_read_bytes(path), str(path), encoding)
 
 
-def decoded(data: bytes, where: str) -> Decoded:
+def decoded(data: bytes, where: str, encoding: str | None = None) -> Decoded:
     """The bytes of a text file as `read_text` reads them; `where` is its name for errors.
 
     Raises:
         LyricsError: binary or empty.
     """
-    mark, marked = next(((bom, encoding) for bom, encoding in _BOMS if data.startswith(bom)), (b"", None))
-    if not marked:
+    mark, marked = next(((bom, codec) for bom, codec in _BOMS if data.startswith(bom)), (b"", None))
+    if not marked and not encoding:
         _refuse_binary(data.decode("latin-1"), where)  # before the encoding is blamed
-    text, encoding = _decode(data, (marked,) if marked else ("utf-8", _GUESS), where)
+    text, codec = _decode(data, (marked,) if marked else ("utf-8", encoding or _GUESS), where)
     _refuse_binary(text, where)
     tail = text[len(text.rstrip(_DOS_END)) :]
     if not (text := text.rstrip(_DOS_END)).strip():
         raise LyricsError("the file is empty", where)
-    return Decoded(text, encoding, mark, tail)
+    return Decoded(text, codec, mark, tail)
 
 
 def back_up(path: StrPath) -> Path:
@@ -159,9 +159,11 @@ def _refuse_binary(text: str, where: str) -> None:
 def _decode(data: bytes, encodings: tuple[str, ...], where: str) -> tuple[str, str]:
     for encoding in encodings:
         try:
-            return data.decode(encoding), encoding.removesuffix("-sig")
-        except UnicodeDecodeError:
+            text = data.decode(encoding)
+        except UnicodeError:
             continue
+        if encoding == encodings[-1] or not _CONTROL.search(text.rstrip(_DOS_END)):  # UTF-16 can be valid UTF-8
+            return text, encoding.removesuffix("-sig")
     raise LyricsError(f"not a text in {' or '.join(encodings)}", where, "save it as UTF-8")
 
 

@@ -5,7 +5,7 @@ from __future__ import annotations
 import os
 import tempfile
 from collections.abc import Callable, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -13,8 +13,9 @@ import click
 
 from aligner_core.timeline import Alignment
 
-from .files import FileError, back_up, read_text, write_atomic
-from .formats import FORMATS, LEVELS, Format, RenderOptions, by_name, for_path, for_text
+from .files import FileError, back_up, write_atomic
+from .formats import FORMATS, LEVELS, Format, RenderOptions, by_name, for_path
+from .sources import Source
 
 STDOUT = "-"
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -27,42 +28,54 @@ class Target:
     name: str
     format: Format
     options: RenderOptions
-    source: str = ""  # the file that the text is from: in its own format, it is written with other times
 
-    def write(self, alignment: Alignment) -> None:
+    def write(self, alignment: Alignment, source: Source | None = None) -> RenderOptions | None:
         """Write all of it or, where that fails, nothing; what overwrites its source is backed up first.
+
+        Args:
+            alignment: what is written.
+            source: the text that it is from: in its own format, it is written with other times, as fine as they are.
+
+        Returns: how it was written; None: all of the source is there, with other times.
 
         Raises:
             FormatError, FileError: as `Format.save` does.
         """
-        data = self._retimed(alignment) if self.source else None
-        if data is not None and self.name == STDOUT:
-            click.echo(data, nl=False)
-        elif data is not None:
-            self._keep_source()
-            write_atomic(self.name, data)
-        elif self.name == STDOUT:
-            click.echo(self.format.render(alignment, self.options).encode("utf-8", errors="replace"), nl=False)
-        else:
-            self._keep_source()
-            self.format.save(alignment, self.name, self.options)
+        options = self._as_fine(source)
+        data = self._retimed(alignment, source) if source else None
+        if self.name == STDOUT:
+            text = self.format.render(alignment, options).encode("utf-8", errors="replace") if data is None else data
+            click.echo(text, nl=False)
+            return options if data is None else None
+        if source and _same_file(self.name, source.name):
+            back_up(source.name)
+        if data is None:
+            self.format.save(alignment, self.name, options)
+            return options
+        write_atomic(self.name, data)
+        return None
 
-    def _keep_source(self) -> None:
-        if self.source and Path(self.name).exists() and Path(self.name).samefile(self.source):
-            back_up(self.source)
+    def _as_fine(self, source: Source | None) -> RenderOptions:
+        """In the format of the source its finest times are written, whatever is usual for the format."""
+        if not source or not self._alike(source) or self.options.level or self.format.flat:
+            return self.options
+        spans = (source.alignment.lines, source.alignment.words, source.alignment.syllables, source.alignment.phones)
+        held = [level for level, there in zip(LEVELS, spans, strict=True) if any(span.timed for span in there)]
+        return replace(self.options, level=max((self.format.default, *held), key=LEVELS.index))
 
-    def _retimed(self, alignment: Alignment) -> bytes | None:
-        decoded = read_text(self.source)
-        if for_text(self.source, decoded.text).name != self.format.name:
+    def _alike(self, source: Source) -> bool:
+        return source.format is not None and source.format.name == self.format.name
+
+    def _retimed(self, alignment: Alignment, source: Source) -> bytes | None:
+        if not source.decoded or not self._alike(source):
             return None
-        text = self.format.retimed(decoded.text, alignment, self.options)
-        return None if text is None else decoded.encoded(text)
+        text = self.format.retimed(source.decoded.text, alignment, self.options)
+        return None if text is None else source.decoded.encoded(text)
 
 
 def resolve(
-    names: Sequence[str], format_name: str | None, options: RenderOptions, inputs: Sequence[str], clobber: bool,
-    source: str = "",
-) -> list[Target]:  # fmt: skip
+    names: Sequence[str], format_name: str | None, options: RenderOptions, inputs: Sequence[str], clobber: bool
+) -> list[Target]:
     """Give every output its format and see that it can be written.
 
     Args:
@@ -70,16 +83,29 @@ def resolve(
         format_name: the format of all of them, or None: by the ending of each.
         inputs: files that no output may overwrite.
         clobber: whether other existing files may be overwritten.
-        source: the file that the text is from, which outputs in its format are made of.
 
     Raises:
+        UsageError: one is named twice.
         FormatError, FileError: the first name that will not do.
     """
-    targets = [Target(name, _format(name, format_name), options, source) for name in names]
+    refuse_twice(names)
+    targets = [Target(name, _format(name, format_name), options) for name in names]
     for name in names:
         if name != STDOUT:
-            _check(Path(name), [Path(source) for source in inputs], clobber)
+            check_writable(Path(name), inputs, clobber)
     return targets
+
+
+def refuse_twice(names: Sequence[str]) -> None:
+    """See that no output would overwrite another.
+
+    Raises:
+        UsageError: two names are those of one file.
+    """
+    places = [name if name == STDOUT else os.path.normcase(os.path.realpath(name)) for name in names]
+    for at, name in enumerate(names):
+        if places[at] in places[:at]:
+            raise click.UsageError(f"{name} would be written twice")
 
 
 def in_place_of(source: str, options: RenderOptions) -> Target:
@@ -94,23 +120,32 @@ def in_place_of(source: str, options: RenderOptions) -> Target:
         raise FileError("cannot be written in place", source, f"only {names} can; name another file with -o")
     if options.level and form.name == "srt" and options.level != "line":
         raise FileError("words cannot become cues in place", source, "name another file with -o")
-    _check(path, [], clobber=True)
-    return Target(source, form, options, source)
+    check_writable(path, [], clobber=True)
+    return Target(source, form, options)
 
 
 def output_options(command: _F) -> _F:
     """The options that say how to write: --format, --level, --k-tag and --no-clobber."""
     formats = click.Choice([known.name for known in FORMATS], case_sensitive=False)
+    command = karaoke_options(command)
+    return click.option("--format", "format_name", type=formats, help="Whatever the file's name ends in.")(command)
+
+
+def karaoke_options(command: _F) -> _F:
+    """Those without --format."""
     level = "The finest times to write.  [default: what is usual for the format]"
     tag = "ASS: light a syllable up at once (k), from left to right (kf) or by its outline (ko)."
     for option in (
         click.option("--no-clobber", is_flag=True, help="Refuse to overwrite a file that exists."),
         click.option("--k-tag", type=click.Choice(("k", "kf", "ko")), default="kf", show_default=True, help=tag),
         click.option("--level", type=click.Choice(LEVELS), help=level),
-        click.option("--format", "format_name", type=formats, help="Whatever the file's name ends in."),
     ):
         command = option(command)
     return command
+
+
+def _same_file(name: str, other: str) -> bool:
+    return Path(name).exists() and Path(other).exists() and Path(name).samefile(other)
 
 
 def _format(name: str, format_name: str | None) -> Format:
@@ -121,12 +156,17 @@ def _format(name: str, format_name: str | None) -> Format:
     return for_path(name)
 
 
-def _check(path: Path, inputs: Sequence[Path], clobber: bool) -> None:
+def check_writable(path: Path, inputs: Sequence[str], clobber: bool) -> None:
+    """See before any work begins that a file can be written, and is none of the inputs.
+
+    Raises:
+        FileError: it cannot, or is.
+    """
     if path.is_dir():
         raise FileError("is a folder", str(path), "name a file in it")
     if not path.exists():
         _try_folder(path.parent)
-    elif any(source.exists() and path.samefile(source) for source in inputs):
+    elif any(source != STDOUT and _same_file(str(path), source) for source in inputs):
         raise FileError("would overwrite the input", str(path), "choose another name")
     elif not clobber:
         raise FileError("exists already", str(path), "choose another name or leave out --no-clobber")

@@ -178,15 +178,15 @@ def test_timed_text_that_is_not_in_its_format_is_told_with_its_line(
 ) -> None:
     (tmp_path / "bad.json").write_text('{"version": 1,\n"lines": [}')
     (tmp_path / "good.json").write_text('{"version": 1, "lines": []}')
-    other = tmp_path / ("out.lrc" if command == "convert" else "good.json")
-    assert f"{tmp_path / 'bad.json'}:2: " in refuse(command, tmp_path / "bad.json", other)
+    others = ["-o", tmp_path / "out.lrc"] if command == "convert" else [tmp_path / "good.json"]
+    assert f"{tmp_path / 'bad.json'}:2: " in refuse(command, tmp_path / "bad.json", *others)
 
 
 def test_an_impossible_stretch(refuse: Refuse, tmp_path: Path) -> None:
     (tmp_path / "good.lrc").write_text("[00:01.00]word\n")
     for factor in ("0", "-1", "nan", "inf"):
         assert "cannot stretch by" in refuse(
-            "convert", tmp_path / "good.lrc", tmp_path / "o.srt", "--stretch", factor
+            "convert", tmp_path / "good.lrc", "-o", tmp_path / "o.srt", "--stretch", factor
         )
 
 
@@ -194,7 +194,7 @@ def test_an_impossible_shift(refuse: Refuse, tmp_path: Path) -> None:
     (tmp_path / "good.lrc").write_text("[00:01.00]word\n")
     for seconds in ("nan", "inf", "-inf"):
         assert f"cannot shift by {seconds} s" in refuse(
-            "convert", tmp_path / "good.lrc", tmp_path / "o.srt", "--shift", seconds
+            "convert", tmp_path / "good.lrc", "-o", tmp_path / "o.srt", "--shift", seconds
         )
 
 
@@ -261,7 +261,7 @@ def timed_text(folder: Path) -> Path:
 def test_a_full_disk(refuse: Refuse, small_disk: Path, tmp_path: Path) -> None:
     out = small_disk / "song.srt"
     out.write_text("old")
-    assert f"{out}: cannot be written: No space left" in refuse("convert", timed_text(tmp_path), out)
+    assert f"{out}: cannot be written: No space left" in refuse("convert", timed_text(tmp_path), "-o", out)
     assert out.read_text() == "old"
 
 
@@ -280,7 +280,7 @@ def test_a_disk_that_fills_up_while_writing(refuse: Refuse, tmp_path: Path) -> N
     soft, hard = resource.getrlimit(resource.RLIMIT_FSIZE)
     resource.setrlimit(resource.RLIMIT_FSIZE, (16000, hard))
     try:
-        line = refuse("convert", source, out)
+        line = refuse("convert", source, "-o", out)
     finally:
         resource.setrlimit(resource.RLIMIT_FSIZE, (soft, hard))
     assert f"{out}: cannot be written: File too large" in line

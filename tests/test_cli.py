@@ -245,7 +245,15 @@ def test_c_libraries_are_silenced_for_a_while_only(capfd: pytest.CaptureFixture[
         ["align", "a.wav", "b.lrc", "-o", "c.lrc", "--lines", "1,2"],
         ["align", "a.wav", "b.lrc", "-o", "c.lrc", "--from", "soon"],
         ["convert", "a.lrc"],
-        ["convert", "a.lrc", "b.srt", "--shift", "soon"],
+        ["convert", "a.lrc", "-o", "b.srt", "--shift", "soon"],
+        ["convert", "a.lrc", "-o", "b.srt", "--fps", "25"],
+        ["convert", "a.lrc", "-o", "b.srt", "-o", "./b.srt"],
+        ["convert", "a.lrc", "-o", "b.srt", "--theme", "stage"],
+        ["convert", "a.lrc", "-o", "b.ctm", "--lead-in", "1"],
+        ["convert", "a.lrc", "-o", "b.srt", "--encoding", "klingon"],
+        ["convert", "a.lrc", "c.lrc", "-o", "b.srt"],
+        ["align", "a.wav", "b.txt", "-o", "c.lrc", "-o", "c.lrc"],
+        ["align", "a.wav", "b.srt", "--in-place", "--max-lines", "2"],
         ["score", "a.lrc"],
     ],
 )
@@ -270,7 +278,7 @@ def shell(*arguments: str | Path, **how: Any) -> subprocess.CompletedProcess[byt
 def test_a_reader_that_closes_the_pipe_gets_no_traceback(timed: Path) -> None:
     read, write = os.pipe()
     os.close(read)
-    done = shell("convert", timed, "-", "--format", "json", stdout=write)
+    done = shell("convert", timed, "-o", "-", "--format", "json", stdout=write)
     os.close(write)
     assert (done.returncode, done.stderr) == (1, b"")
 
@@ -278,5 +286,5 @@ def test_a_reader_that_closes_the_pipe_gets_no_traceback(timed: Path) -> None:
 @pytest.mark.skipif(not Path("/dev/full").exists(), reason="needs /dev/full")
 def test_a_full_standard_output_is_one_line(timed: Path) -> None:
     with Path("/dev/full").open("wb") as full:
-        done = shell("convert", timed, "-", "--format", "json", stdout=full)
+        done = shell("convert", timed, "-o", "-", "--format", "json", stdout=full)
     assert (done.returncode, done.stderr) == (1, b"karalign: No space left on device\n")

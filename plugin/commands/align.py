@@ -18,6 +18,8 @@ import click
 from aligner_core.errors import AlignmentError, LyricsError
 from plugin.formats import KaraokeTag, Level, RenderOptions
 from plugin.hints import Hints, hint_options
+from plugin.layout import Layout, layout_options
+from plugin.sources import encoding_option, read_source
 from plugin.targets import STDOUT, in_place_of, output_options, resolve
 
 if TYPE_CHECKING:
@@ -46,6 +48,8 @@ def _device(ctx: click.Context, param: click.Parameter, value: str) -> str:
 )  # fmt: skip
 @click.option("--in-place", is_flag=True, help="Write the new times into LYRICS itself, and keep it as LYRICS.bak.")
 @output_options
+@encoding_option
+@layout_options
 @hint_options
 @click.option(
     "--model", metavar="NAME|FILE",
@@ -69,17 +73,18 @@ def _device(ctx: click.Context, param: click.Parameter, value: str) -> str:
 @click.pass_context
 def command(
     ctx: click.Context, audio: str, lyrics: str, outputs: tuple[str, ...], format_name: str | None,
-    level: Level | None, k_tag: KaraokeTag, no_clobber: bool, in_place: bool, model: str | None, separate: bool,
-    device: str, no_cache: bool, hints: Hints, min_confidence: float | None, as_json: bool, quiet: bool, verbose: bool,
+    level: Level | None, k_tag: KaraokeTag, no_clobber: bool, in_place: bool, encoding: str | None, layout: Layout,
+    model: str | None, separate: bool, device: str, no_cache: bool, hints: Hints, min_confidence: float | None,
+    as_json: bool, quiet: bool, verbose: bool,
 ) -> None:  # fmt: skip
     """Time the text in LYRICS to the sound in AUDIO.
 
-    AUDIO is any sound or video file; LYRICS is plain text or any format listed by `karalign formats`, whose times are
-    not looked at unless an option says so. Lines are counted from 1, blank lines and headings too. An output that
-    exists is replaced, in one step and only when all went well; an input never is, but for --in-place. An output in the
-    format of LYRICS, if that is ASS, SSA, SRT or LRC, is LYRICS with other times: all else stays as it is, to the byte.
+    AUDIO is any sound or video file; LYRICS is plain text or any format listed by `karalign formats`, a song with
+    lyrics in its tags, or - for standard input; times in it are not looked at unless an option says so. Lines are
+    counted from 1, blank lines and headings too. An output that exists is replaced, in one step and only when all went
+    well; an input never is, but for --in-place. An output in the format of LYRICS, if that is ASS, SSA, SRT or LRC, is
+    LYRICS with other times: all else stays as it is, to the byte.
     """
-    from plugin import load
     from plugin.beside import put_back, set_apart
     from plugin.report import DOUBTFUL, Report
 
@@ -88,26 +93,29 @@ def command(
     if as_json and STDOUT in outputs:
         raise click.UsageError("--json and -o - would both go to standard output")
     options = RenderOptions(level, k_tag)
-    targets = resolve(outputs, format_name, options, [audio, lyrics], clobber=not no_clobber, source=lyrics)
+    targets = resolve(outputs, format_name, options, [audio, lyrics], clobber=not no_clobber)
     if in_place:
         targets.append(in_place_of(lyrics, options))
         outputs = (*outputs, lyrics)
     elif not targets:
         raise click.UsageError("one of -o FILE and --in-place is needed")
-    text = set_apart(load(lyrics))
+    targets = layout.prepared(targets, in_place)
+    read = read_source(lyrics, encoding=encoding)
+    text = set_apart(read.alignment)
     asked = hints.check(text, lyrics)
     say(f"{lyrics} read: {len(text.lines)} lines")
     with _progress(not quiet and not verbose and _on_terminal()) as progress, _names(audio, lyrics):
         source = _Source(audio, model, _chosen(device), separate, not no_cache)
         alignment, length = _align(source, text, hints, asked, progress, say)
+    notes = [*read.notes()]
     for target in targets:
-        target.write(put_back(alignment))
+        notes += layout.write(target, put_back(alignment), read, losing=False)
     threshold = DOUBTFUL if min_confidence is None else min_confidence
     report = Report(alignment, outputs, time.perf_counter() - begun, length, threshold, asked)
     if as_json:
         click.echo(json.dumps(report.to_dict(), ensure_ascii=False, indent=2))
     if not quiet:
-        click.echo(str(report), err=True)
+        click.echo("\n".join([str(report), *notes]), err=True)
     if min_confidence is not None and report.doubts:
         ctx.exit(LOW_CONFIDENCE)
 
