@@ -198,3 +198,26 @@ def test_songs_and_labels_that_are_named_txt_are_known_by_their_content(tmp_path
     for name in ("duet.ultrastar.txt", "audacity.labels.txt"):
         (tmp_path / "song.txt").write_bytes(golden(name).read_bytes())
         assert load(tmp_path / "song.txt") == load(golden(name))
+
+
+def test_translations_that_apple_keeps_in_the_head_stand_after_their_lines() -> None:
+    text = golden("apple.ttml").read_text("utf-8")
+    head = (
+        "<iTunesMetadata><translations><translation type='subtitle' xml:lang='fr'><text for='L2'>comment</text>"
+        "<text for='L9'>jamais</text></translation></translations><transliterations><transliteration xml:lang='en'>"
+        "<text for='L2'><span begin='1:02.5' end='1:03'>hau</span></text></transliteration></transliterations>"
+        "</iTunesMetadata></metadata>"
+    )
+    lines = by_name("ttml").parse(text.replace("</metadata>", head)).lines
+    assert [(line.text, line.start, line.end, line.extra.get("role"), line.extra.get("language")) for line in lines][
+        3:
+    ] == [
+        ("how & why", 62.5, 64.0, None, None),
+        ("comment", 62.5, 64.0, "translation", "fr"),
+        ("hau", 62.5, 63.0, "romanisation", "en"),
+    ]
+
+
+def test_a_space_on_both_sides_of_where_words_part_is_one() -> None:
+    song = by_name("ultrastar").parse("#BPM:300\n: 0 4 0 lo \n: 4 4 0  la\n: 8 4 0  lu\n")
+    assert [line.text for line in song.lines] == ["lo la lu"]

@@ -219,3 +219,9 @@ def test_what_has_no_times_is_not_written_in_place(refuse: Refuse, song: Path, l
 
 def test_an_output_or_in_place_is_needed(karalign: Karalign, song: Path, lyrics: Path) -> None:
     assert "one of -o FILE and --in-place is needed" in karalign("align", song, lyrics).err
+
+
+def test_highlights_of_one_text_share_its_new_time_as_they_did() -> None:
+    script = HEAD + "Dialogue: 0,0:00:01.00,0:00:02.00,D,,0,0,0,,{\\k20}漢|かん{\\k10}#|じ{\\k10}を {\\k60}夜|よる\n"
+    new = ASS.retimed(script, heard(ASS, script, (4.0, 4.8), (4.8, 6.0)))
+    assert (new or "").endswith("0:00:04.00,0:00:06.00,D,,0,0,0,,{\\k40}漢|かん{\\k20}#|じ{\\k20}を {\\k120}夜|よる\n")

@@ -15,9 +15,7 @@ from aligner_core.timeline import Phone, Syllable, Word
 
 def written(*texts: str, at: float = 50.0) -> Word:
     """A word of syllables of a second each, with their numbers as pitches."""
-    parts = [
-        Syllable(text, at + i, at + i + 1, extra=Extra.of({"pitch": str(i + 1)})) for i, text in enumerate(texts)
-    ]
+    parts = [Syllable(text, at + i, at + i + 1, extra=Extra.of({"pitch": str(i + 1)})) for i, text in enumerate(texts)]
     return Word("".join(texts), at, at + len(texts), syllables=tuple(parts))
 
 

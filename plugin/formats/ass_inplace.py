@@ -10,6 +10,7 @@ from __future__ import annotations
 import re
 from collections.abc import Iterable, Iterator, Sequence
 from dataclasses import replace
+from itertools import pairwise
 
 from aligner_core.timeline import Alignment, Line
 
@@ -52,10 +53,14 @@ def _edits(event: Event, old: Line, new: Line, options: RenderOptions) -> Iterat
     tagged = [mark for mark in cuts if mark.at]
     inside: Iterable[Edit] = ()
     if tagged:
-        pieces = [Piece(mark.text, *_seconds(mark)) for mark in cuts]
+        groups = list(_highlights(cuts))
+        pieces = [Piece("".join(mark.text for mark in group), *_seconds(group[0], group[-1])) for group in groups]
         new = with_margins(pieces, old, new)
         if not _ABSOLUTE.search(event.text):
-            inside = _durations(event.text, tagged, moved(pieces, old, new), new)
+            timed = [group for group in groups if group[0].at]
+            times = [time for group, span in zip(timed, moved(pieces, old, new), strict=True)
+                     for time in _shared(group, *span)]  # fmt: skip
+            inside = _durations(event.text, tagged, times, new)
     elif options.level and options.level != "line":
         inside = _new_tags(event.text, new, options.level, options.tag)
     yield from _clock(event, "start", event.start, new.start or 0.0)
@@ -64,8 +69,26 @@ def _edits(event: Event, old: Line, new: Line, options: RenderOptions) -> Iterat
     yield from ((first + a, first + b, with_) for a, b, with_ in inside)
 
 
-def _seconds(mark: Mark) -> tuple[float | None, float | None]:
-    return (None, None) if mark.start is None or mark.end is None else (mark.start / 1000, mark.end / 1000)
+def _highlights(cuts: Sequence[Mark]) -> Iterator[list[Mark]]:
+    """Each mark with those that are further highlights of the same text (`#|`)."""
+    group: list[Mark] = []
+    for mark in cuts:
+        if group and not (mark.joined and group[0].at):
+            yield group
+            group = []
+        group.append(mark)
+    yield group
+
+
+def _shared(group: Sequence[Mark], start: float, end: float) -> Iterator[tuple[float, float]]:
+    """The time of a text among its highlights as they shared it, seconds."""
+    lengths = [(mark.end or 0) - (mark.start or 0) for mark in group]
+    edges = [sum(lengths[:at]) / (sum(lengths) or 1) for at in range(len(group))]
+    return pairwise([*(start + (end - start) * edge for edge in edges), end])
+
+
+def _seconds(first: Mark, last: Mark) -> tuple[float | None, float | None]:
+    return (None, None) if first.start is None or last.end is None else (first.start / 1000, last.end / 1000)
 
 
 def _clock(event: Event, name: str, ms: int, seconds: float) -> Iterator[Edit]:

@@ -19,6 +19,7 @@ from .base import FormatError
 from .pieces import Piece, assemble, with_syllables
 
 ROLES: Final = {"x-bg": "background", "x-translation": "translation", "x-roman": "romanisation"}
+_APART: Final = {"translation": "translation", "transliteration": "romanisation"}  # Apple's, in the head, by line
 _CLOCK = re.compile(r"(?:([0-9]{1,4}):)?([0-9]{1,4}):([0-9]{1,2})(?:[.,]([0-9]{1,9})|:([0-9]{1,4})(?:\.[0-9]+)?)?")
 _COUNT = re.compile(r"([0-9]{1,12}(?:\.[0-9]{1,9})?)(h|ms|m|s|f|t)?")
 _UNITS = {"h": 3600.0, "m": 60.0, "s": 1.0, "ms": 0.001}
@@ -105,6 +106,9 @@ class _Reader:
         self.open: list[_Open] = []
         self.parts: list[_Part] = []  # of the `<p>` at hand: its own, then those of the roles inside it
         self.lines: list[Line] = []
+        self.apart: dict[str, list[_Part]] = {}  # by the key of their line
+        self.beside: dict[str, str] = {}  # role and language of what is being read of those
+        self.key = ""  # of the `<p>` at hand
         self.voices: dict[str, str] = {}
         self.agent = ""
         self.extra: dict[str, str] = {}
@@ -145,12 +149,18 @@ class _Reader:
         elif name == "agent":
             self.agent = told.get("id", "")
         elif name == "p":
+            self.key = told.get("key", "")
             voice = told.get("agent", "").partition(" ")[0]
             self._part(one, {"voice": self.voices.get(voice, voice), "section": one.section})
         elif name == "span" and over.part:
             self._span(one, told, over.part)
         elif name == "br":
             self._add("\n")
+        elif name in _APART:
+            self.beside = {"role": _APART[name], "language": told.get("lang", "")}
+        elif name == "text" and "for" in told:
+            one.part = _Part(None, None, self.beside)
+            self.apart.setdefault(told["for"], []).append(one.part)
 
     def _span(self, one: _Open, told: dict[str, str], part: _Part) -> None:
         if role := ROLES.get(told.get("role", "")):
@@ -190,7 +200,10 @@ class _Reader:
 
     def _end(self, tag: str) -> None:
         self.open.pop()
-        if _local(tag) == "p":
+        if _local(tag) == "p" and self.parts:
+            host = self.parts[0]
+            for part in self.apart.pop(self.key, ()):
+                self.parts.append(replace(part, host=host, extra={**host.extra, **part.extra}))
             self.lines += [line for part in self.parts if (line := part.line())]
             self.parts = []
 

@@ -181,6 +181,9 @@ def _line(notes: Sequence[_Note], voice: str) -> Line | None:
     sung = [note for note in _joined(notes) if note[0].text]
     pieces = [Piece(first.text, *((None, None) if several or last.end == first.start else (first.start, last.end)))
               for first, last, _ in sung]  # fmt: skip
+    for at, (before, after) in enumerate(pairwise(pieces), 1):
+        if before.text[-1].isspace():  # "la " and " la": either side of where words part may have the space
+            pieces[at] = after._replace(text=after.text.lstrip())
     line = assemble(pieces, start, end)
     told = {first.start: extra for first, _, extra in sung}
     words = tuple(_with_pitches(word, told) for word in line.words)
