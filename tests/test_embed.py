@@ -135,7 +135,7 @@ def test_a_song_that_is_named_twice_is_taken_once(track: Path, tmp_path: Path) -
         (["a.mp3", "a.flac", "a.lrc"], "belongs to two songs"),
         (["a.lrc"], "a.lrc: belongs to no song"),
         (["."], "there is no song"),
-        (["absent.mp3"], "absent.mp3: has no text beside it"),
+        (["absent.mp3"], "absent.mp3: there is no such file"),
         (["--as", "uslt", "--as", "lrc-in-uslt", "a.mp3"], "would write to the same place"),
     ],
 )

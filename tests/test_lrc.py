@@ -243,3 +243,8 @@ def test_lyrics_timed_by_line_stay_simple_lrc() -> None:
     assert LRC.render(LRC.parse(simple), RenderOptions("word")) == (
         "[00:01.00]Hallo Welt<00:03.00>\n[00:03.00]zwei<00:08.00>\n[00:08.00]\n"
     )
+
+
+@pytest.mark.parametrize("row", ["# by hand", "[#: by hand]"])
+def test_a_comment_is_not_sung(row: str) -> None:
+    assert [line.kind for line in LRC.parse(f"{row}\n[00:01.00]Hallo\n").lines] == ["comment", "lyrics"]

@@ -13,6 +13,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 from songs import FRAME_MS
 
+from aligner_core.extra import Extra
 from aligner_core.timeline import Alignment, Line, Syllable, Word
 from plugin.tags import Entry, TagError
 from plugin.tags.frames import read, written
@@ -169,6 +170,29 @@ def test_syllables_are_written_where_there_are_some() -> None:
 def test_a_pause_clears_the_text() -> None:
     assert (1500, "\n") in to_marks(Alignment((line(1, "a", "b"), line(9, "c"))), "word")
     assert (1500, "\n") not in to_marks(Alignment((line(1, "a", "b"), line(5, "c"))), "word")
+
+
+TRANSLATED = Alignment(
+    (
+        line(1, "ich", "bin"),
+        Line("I am", 1, 1.5, words=(Word("I"), Word("am")), extra=Extra.of({"role": "translation"})),
+        line(2, "da"),
+    )
+)
+
+
+def test_a_translation_does_not_cut_short_the_words_it_is_shown_with() -> None:
+    assert to_marks(TRANSLATED, "word") == ((1000, "\nich"), (1250, " bin"), (2000, "\nda"), (2250, "\n"))
+
+
+def test_by_line_a_translation_has_the_time_of_its_line() -> None:
+    marks = to_marks(TRANSLATED, "line")
+    assert marks == ((1000, "ich bin"), (1000, "I am"), (2000, "da"), (2250, ""))
+    assert [(one.text, one.start, one.end, one.extra.get("role")) for one in from_marks(marks).lines] == [
+        ("ich bin", 1, 2, None),
+        ("I am", 1, 2, "translation"),
+        ("da", 2, 2.25, None),
+    ]
 
 
 def test_times_never_go_back_where_two_sing() -> None:

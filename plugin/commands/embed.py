@@ -6,6 +6,7 @@ import click
 
 from plugin.formats import LEVELS, Level
 from plugin.report import table
+from plugin.tags import container_for
 from plugin.tags.base import TagError
 from plugin.tags.batch import Running, batch_options, run, tell
 from plugin.tags.change import LANGUAGE, Changed, Manner, embed
@@ -68,6 +69,7 @@ def command(
 
     def work(pair: Pair) -> Changed:
         if pair.text is None:
+            container_for(pair.song)  # a song that is none is told before a text that is not there
             raise TagError("has no text beside it", str(pair.song), f"name one, or put {pair.song.stem}.lrc there")
         return embed(pair.song, load(pair.text), manner)
 

@@ -21,6 +21,7 @@ from typing import NamedTuple
 
 from aligner_core.extra import NOTHING, Extra
 from aligner_core.timeline import Alignment, Line, Word, untimed_line
+from plugin.beside import translated
 
 from .base import (
     DEFAULTS,
@@ -92,7 +93,7 @@ class Lrc(Format):
         rows = sorted(_rows(text), key=lambda row: row.start)  # stable: a translation stays after its original
         starts = sorted({row.start for row in rows if row.untimed is None and "role" not in row.extra})
         lines = [row.untimed or _line(row, _end(row, starts)) for row in rows if row.untimed or row.marks]
-        return Alignment(with_syllables(_translated(lines)), extra=_told(text))
+        return Alignment(with_syllables(translated(lines)), extra=_told(text))
 
     def render(self, alignment: Alignment, options: RenderOptions = DEFAULTS) -> str:
         """Write a row for each timed line, and an empty one where a pause follows and at the end."""
@@ -129,7 +130,7 @@ def _rows(text: str) -> Iterator[_Row]:
             if tag[1].lower() == "bg":
                 yield from _background(tag[2], last, offset)
         elif row:
-            yield _Row(last, untimed=untimed_line(row, "comment" if row.startswith("#") else "lyrics"))
+            yield _Row(last, untimed=untimed_line(row, "comment" if row.startswith(("#", "[#")) else "lyrics"))
 
 
 def _background(body: str, last: int, offset: int) -> Iterator[_Row]:
@@ -162,18 +163,6 @@ def _stamped(head: str, body: str, offset: int) -> Iterator[_Row]:
         move = start - starts[0]
         moved = tuple((at + move, text) for at, text in marks)
         yield _Row(start, moved, None if end is None else end + move, extra=extra)
-
-
-def _translated(lines: Sequence[Line]) -> Iterator[Line]:
-    """Of lines that begin at once, the second and further ones are translations unless they are another singer's."""
-    before: Line | None = None
-    for line in lines:
-        same = before and line.timed and before.start == line.start and before.text != line.text
-        if same and not line.extra:
-            yield replace(line, extra=Extra.of({"role": "translation"}))
-        else:
-            yield line
-            before = line if line.timed else before
 
 
 def _told(text: str) -> Extra:

@@ -9,13 +9,16 @@ from __future__ import annotations
 
 import math
 import re
-from bisect import bisect_left, bisect_right
+from bisect import bisect_right
 from collections.abc import Iterator, Sequence
 from itertools import pairwise
 from statistics import median
 
-from aligner_core.timeline import Alignment, Line, Span, Syllable, Word, enclosing
-from plugin.formats import Level
+from aligner_core.timeline import Alignment, Line, Word
+from plugin.beside import is_beside, translated
+from plugin.formats import FormatError, Level
+from plugin.formats.base import timed_lines
+from plugin.formats.pieces import Piece, assemble, cut
 
 from .base import Marks, TagError
 
@@ -38,11 +41,15 @@ def to_marks(alignment: Alignment, level: Level) -> Marks:
     Raises:
         TagError: no line has a time, or one is later than a frame can hold.
     """
-    lines = sorted(_sung(alignment), key=lambda line: line.start or 0.0)
-    if not lines:
-        raise TagError("no line has a time", hint="align it with its sound first")
+    try:
+        lines = [line for _, _, line in timed_lines(alignment)]
+    except FormatError as error:
+        raise TagError(error.what, hint="align it with its sound first") from error
     units = [list(_units(line, level)) for line in lines]
     begin = "\n" if any(len(each) > 1 for each in units) else ""
+    if begin and not all(map(is_beside, lines)):  # a translation would cut the words short that it is shown with
+        units = [each for line, each in zip(lines, units, strict=True) if not is_beside(line)]
+        lines = [line for line in lines if not is_beside(line)]
     marks: _Pieces = []
     for at, (line, each) in enumerate(zip(lines, units, strict=True)):
         after = lines[at + 1].start if at + 1 < len(lines) else None
@@ -56,14 +63,17 @@ def to_marks(alignment: Alignment, level: Level) -> Marks:
 def from_marks(marks: Marks) -> Alignment:
     """The lines that stamped texts make. A text lasts until the next; where a line is one text, its words have no time.
 
-    A text of no length at the beginning of a line is how words without a time are written.
+    A text of no length at the beginning of a line is how words without a time are written. Of lines that begin at once
+    the second is a translation, as in LRC, which players make of them.
     """
     lines = sorted(_grouped(marks), key=lambda pieces: pieces[0][0])
     fine = any(sum(bool(text.strip()) for _, text in pieces) > 1 for pieces in lines)
     made: list[Line] = []
-    for at, pieces in enumerate(lines):
+    starts = sorted({pieces[0][0] for pieces in lines})
+    for pieces in lines:
         start, last = pieces[0][0], pieces[-1][0]
-        end = max(lines[at + 1][0][0] if at + 1 < len(lines) else last + LAST, start)
+        after = bisect_right(starts, start)
+        end = starts[after] if after < len(starts) else max(last, start) + LAST
         if not any(text.strip() for _, text in pieces):
             continue
         if fine:
@@ -71,34 +81,17 @@ def from_marks(marks: Marks) -> Alignment:
         else:
             rows = [row.strip() for _, text in pieces for row in re.split(r"[\r\n]+", text) if row.strip()]
             made += [Line(row, start / 1000, end / 1000, words=tuple(map(Word, row.split()))) for row in rows]
-    return Alignment(tuple(made))
-
-
-def _sung(alignment: Alignment) -> Iterator[Line]:
-    for line in alignment.lines:
-        if line.kind == "lyrics" and line.text.strip() and line.start is not None:
-            yield line
+    return Alignment(tuple(made if fine else translated(made)))
 
 
 def _units(line: Line, level: Level) -> Iterator[tuple[float, str]]:
-    """Start and text of each piece, white space in front; what has no time goes with the piece before it."""
-    start, text = line.start or 0.0, ""
-    if level == "line" or not line.words:
-        yield start, clean(line.text.strip())
-        return
-    gap = ""
-    for word, piece in zip(line.words, line.pieces, strict=True):
-        fine = level != "word" and any(syllable.timed for syllable in word.syllables)
-        parts: tuple[Span, ...] = word.syllables if fine else (word,)
-        for part in parts:
-            if part.start is not None:
-                if text:
-                    yield start, text
-                start, text = (part.start, "") if text else (min(start, part.start), "")
-            text += clean(gap + part.text)
-            gap = ""
-        gap = piece[len(piece.rstrip()) :]
-    yield start, text
+    """Start and text of each piece, white space in front; a first one without a time begins with the next."""
+    pieces, gap = cut(line, level), ""
+    first = next((piece.start for piece in pieces if piece.start is not None), line.start or 0.0)
+    for piece in pieces:
+        body = piece.text.rstrip()
+        yield first if piece.start is None else piece.start, clean(gap + body)
+        gap = piece.text[len(body) :]
 
 
 def _ms(seconds: float) -> int:
@@ -142,24 +135,13 @@ def _pauses(marks: Marks) -> list[bool]:
     return [step > longest for step in steps]
 
 
-def _fine_line(pieces: _Pieces, end: int) -> Line:
-    joined, times, now = "", {}, pieces[0][0]
-    follows = [at for at, _ in pieces[1:]] + [end]
-    for number, ((at, raw), after) in enumerate(zip(pieces, follows, strict=True)):
-        text = re.sub(r"[\r\n]+", " ", raw.lstrip(_BREAK) if not joined else raw)
-        begin = min(max(at, now), end)
-        now = min(max(after, begin), end)
-        if text.strip() and (number or now > begin or len(pieces) == 1):
-            times[len(joined) + len(text) - len(text.lstrip())] = (begin / 1000, now / 1000)
-        joined += text
-    places = sorted(times)
-    words = tuple(_word(found[0], found.start(), times, places) for found in re.finditer(r"\S+", joined))
-    return Line(joined.strip(), pieces[0][0] / 1000, max(end, pieces[0][0]) / 1000, words=words)
-
-
-def _word(text: str, at: int, times: dict[int, tuple[float, float]], places: Sequence[int]) -> Word:
-    """A word; pieces that begin inside it are its syllables."""
-    inside = places[bisect_right(places, at) : bisect_left(places, at + len(text))]
-    cuts = [at, *inside, at + len(text)]
-    parts = tuple(Syllable(text[a - at : b - at], *times.get(a, (None, None))) for a, b in pairwise(cuts))
-    return Word(text, *enclosing(parts), syllables=parts if len(parts) > 1 else ())
+def _fine_line(marks: _Pieces, end: int) -> Line:
+    pieces: list[Piece] = []
+    begun = False  # whether any text came
+    for (at, raw), after in zip(marks, [*(at for at, _ in marks[1:]), end], strict=True):
+        text = re.sub(r"[\r\n]+", " ", raw if begun else raw.lstrip(_BREAK))
+        begun = begun or bool(text)
+        untimed = not pieces and len(marks) > 1 and min(after, end) <= at
+        pieces.append(Piece(text) if untimed else Piece(text, at / 1000, after / 1000))
+    start = marks[0][0]
+    return assemble(pieces, start / 1000, max(end, start) / 1000)
