@@ -15,8 +15,8 @@ import pytest
 
 from aligner_core import _version
 from plugin import load
-from plugin.commands.align import _hushed
 from plugin.formats import FORMATS
+from plugin.hearing import hushed
 
 if TYPE_CHECKING:
     from conftest import Karalign, Listener
@@ -216,7 +216,7 @@ def test_any_name_will_do(
 
 def test_c_libraries_are_silenced_for_a_while_only(capfd: pytest.CaptureFixture[str]) -> None:
     before = len(list(Path("/dev/fd").iterdir()))
-    with _hushed():
+    with hushed():
         os.write(2, b"a warning from C")
     os.write(2, b"and then")
     assert capfd.readouterr().err == "and then"

@@ -4,12 +4,11 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import os
 import re
 import sys
 import time
 from collections.abc import Callable, Collection, Iterator
-from contextlib import ExitStack, contextmanager
+from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -17,19 +16,17 @@ import click
 
 from aligner_core.errors import AlignmentError, LyricsError
 from plugin.formats import KaraokeTag, Level, RenderOptions
+from plugin.hearing import Say, Source, hear
 from plugin.hints import Hints, hint_options
 from plugin.layout import Layout, layout_options
 from plugin.sources import encoding_option, read_source
 from plugin.targets import STDOUT, in_place_of, output_options, resolve
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
-    from aligner_core.align import Aligner, Progress
+    from aligner_core.align import Progress
     from aligner_core.timeline import Alignment
 
 LOW_CONFIDENCE = 3  # exit code
-Say = Callable[[str], None]
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
 
 
@@ -105,7 +102,7 @@ def command(
     asked = hints.check(text, lyrics)
     say(f"{lyrics} read: {len(text.lines)} lines")
     with _progress(not quiet and not verbose and _on_terminal()) as progress, _names(audio, lyrics):
-        source = _Source(audio, model, _chosen(device), separate, not no_cache)
+        source = Source(audio, model, _chosen(device), separate, not no_cache)
         alignment, length = _align(source, text, hints, asked, progress, say)
     notes = [*read.notes()]
     for target in targets:
@@ -120,29 +117,13 @@ def command(
         ctx.exit(LOW_CONFIDENCE)
 
 
-@dataclasses.dataclass(frozen=True)
-class _Source:
-    """A sound file, what hears it, whether the voice is separated first, and whether what comes of it is kept."""
-
-    name: str
-    model: str | None
-    device: str
-    separate: bool
-    cached: bool
-
-    def key(self, separator: str) -> str | None:
-        from aligner_core import acoustic, cache
-
-        return cache.key(self.name, acoustic.checkpoint(self.model), self.device, separator) if self.cached else None
-
-
 def _align(
-    source: _Source, text: Alignment, hints: Hints, asked: Collection[int], progress: Progress | None, say: Say
+    source: Source, text: Alignment, hints: Hints, asked: Collection[int], progress: Progress | None, say: Say
 ) -> tuple[Alignment, float]:
     """The alignment, and the length of the sound in seconds."""
     from aligner_core import Aligner
 
-    aligner, heard = _hear(source, text, progress, say)
+    aligner, heard = hear(source, text, progress, say)
     aligner = Aligner(aligner.model, hints.exact)
     length = (len(heard) - 1) * aligner.model.frame_seconds
     name = source.name
@@ -154,36 +135,6 @@ def _align(
     return dataclasses.replace(alignment, audio=Path(name).name, extra=text.extra), length
 
 
-def _hear(source: _Source, text: Alignment, progress: Progress | None, say: Say) -> tuple[Aligner, Tensor]:
-    """An aligner and what its model hears in the sound, log-probabilities (frames, symbols): from the cache, where no
-    model is loaded, or from the model, and kept in the cache then."""
-    import torch
-
-    from aligner_core import Aligner, acoustic, audio
-    from aligner_core.cache import Cache, Facts
-    from aligner_core.separate import Demucs
-
-    separator = Demucs(source.device) if source.separate else None
-    by = separator.name if separator else ""
-    if (place := source.key(by)) and (known := Cache().fetch(place)):
-        say("found in the cache")
-        if progress:
-            progress(1.0)
-        log_probs, facts = known
-        model = acoustic.Deferred(**vars(facts), source=source.model, device=source.device)
-        return Aligner(model), torch.from_numpy(log_probs)
-    with _hushed():
-        audio.stream(source.name).close()  # what is no sound is told before a model is loaded
-    aligner = Aligner.load(source.model, source.device)
-    say("model loaded")
-    with _hushed_at_first(progress) as onward:
-        heard = aligner.hear(source.name, onward, text, separator, Cache() if source.cached else None)
-    if place := place or source.key(by):  # a model that was fetched had no content before
-        hears = aligner.model
-        Cache().keep(place, heard.numpy(), Facts(hears.symbols, hears.sample_rate, hears.frame_seconds))
-    return aligner, heard
-
-
 @contextmanager
 def _names(audio: str, lyrics: str) -> Iterator[None]:
     """Errors that don't say which file they mean get its name."""
@@ -192,34 +143,6 @@ def _names(audio: str, lyrics: str) -> Iterator[None]:
     except (LyricsError, AlignmentError) as error:
         place = error.where or (lyrics if isinstance(error, LyricsError) else audio)
         raise type(error)(error.what, place, error.hint) from error
-
-
-@contextmanager
-def _hushed() -> Iterator[None]:
-    """Nothing on standard error from C libraries: mpg123 talks of damage there, in its own words, past any handler."""
-    nowhere = os.open(os.devnull, os.O_WRONLY)  # gets the number 2 where standard error is closed
-    kept = os.dup(2)
-    try:
-        os.dup2(nowhere, 2)
-        yield
-    finally:
-        os.dup2(kept, 2)
-        os.close(kept)
-        os.close(nowhere)
-
-
-@contextmanager
-def _hushed_at_first(progress: Progress | None) -> Iterator[Progress]:
-    """`_hushed` until progress is told, which goes on to `progress`: C libraries talk while the sound is read."""
-    with ExitStack() as hush:
-        hush.enter_context(_hushed())
-
-        def onward(share: float) -> None:
-            hush.close()
-            if progress:
-                progress(share)
-
-        yield onward
 
 
 def _chosen(device: str) -> str:

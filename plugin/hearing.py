@@ -1,0 +1,99 @@
+"""A sound file heard: from the cache, where no model is loaded, or by the model, and kept then."""
+
+from __future__ import annotations
+
+import os
+from collections.abc import Callable, Iterator
+from contextlib import ExitStack, contextmanager
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+if TYPE_CHECKING:
+    from torch import Tensor
+
+    from aligner_core.align import Aligner, Progress
+    from aligner_core.timeline import Alignment
+
+Say = Callable[[str], None]
+
+
+@dataclass(frozen=True)
+class Source:
+    """A sound file, what hears it, whether the voice is separated first, and whether what comes of it is kept."""
+
+    name: str
+    model: str | None
+    device: str
+    separate: bool
+    cached: bool
+
+    def key(self, separator: str) -> str | None:
+        """The name of its entry in the cache; None: it is to have none, or nobody knows yet."""
+        from aligner_core import acoustic, cache
+
+        return cache.key(self.name, acoustic.checkpoint(self.model), self.device, separator) if self.cached else None
+
+
+def hear(source: Source, text: Alignment, progress: Progress | None, say: Say) -> tuple[Aligner, Tensor]:
+    """An aligner and what its model hears in the sound, log-probabilities (frames, symbols).
+
+    Args:
+        text: what is no text for any sound is refused before the model runs.
+        say: hears of each step.
+
+    Raises:
+        AlignerError: as `Aligner.load` and `Aligner.hear`.
+    """
+    import torch
+
+    from aligner_core import Aligner, acoustic, audio
+    from aligner_core.cache import Cache, Facts
+    from aligner_core.separate import Demucs
+
+    separator = Demucs(source.device) if source.separate else None
+    by = separator.name if separator else ""
+    if (place := source.key(by)) and (known := Cache().fetch(place)):
+        say("found in the cache")
+        if progress:
+            progress(1.0)
+        log_probs, facts = known
+        model = acoustic.Deferred(**vars(facts), source=source.model, device=source.device)
+        return Aligner(model), torch.from_numpy(log_probs)
+    with hushed():
+        audio.stream(source.name).close()  # what is no sound is told before a model is loaded
+    aligner = Aligner.load(source.model, source.device)
+    say("model loaded")
+    with _hushed_at_first(progress) as onward:
+        heard = aligner.hear(source.name, onward, text, separator, Cache() if source.cached else None)
+    if place := place or source.key(by):  # a model that was fetched had no content before
+        hears = aligner.model
+        Cache().keep(place, heard.numpy(), Facts(hears.symbols, hears.sample_rate, hears.frame_seconds))
+    return aligner, heard
+
+
+@contextmanager
+def hushed() -> Iterator[None]:
+    """Nothing on standard error from C libraries: mpg123 talks of damage there, in its own words, past any handler."""
+    nowhere = os.open(os.devnull, os.O_WRONLY)  # gets the number 2 where standard error is closed
+    kept = os.dup(2)
+    try:
+        os.dup2(nowhere, 2)
+        yield
+    finally:
+        os.dup2(kept, 2)
+        os.close(kept)
+        os.close(nowhere)
+
+
+@contextmanager
+def _hushed_at_first(progress: Progress | None) -> Iterator[Progress]:
+    """`hushed` until progress is told, which goes on to `progress`: C libraries talk while the sound is read."""
+    with ExitStack() as hush:
+        hush.enter_context(hushed())
+
+        def onward(share: float) -> None:
+            hush.close()
+            if progress:
+                progress(share)
+
+        yield onward
