@@ -101,15 +101,20 @@ def decoded(data: bytes, where: str, encoding: str | None = None) -> Decoded:
 
 
 def back_up(path: StrPath) -> Path:
-    """Copy a file to the first name that is free of FILE.bak, FILE.bak2, FILE.bak3 and so on, and give that name.
+    """Copy a file to its `backup_name`, and give that name.
 
     Raises:
         FileError: it cannot be written.
     """
-    names = (Path(f"{os.fspath(path)}.bak{number if number > 1 else ''}") for number in count(1))
-    backup = next(name for name in names if not name.exists())
+    backup = backup_name(Path(path))
     write_atomic(backup, _read_bytes(path))
     return backup
+
+
+def backup_name(path: Path) -> Path:
+    """`FILE.bak`, or `FILE.bak.1` and so on where that is an older backup, and not a second name of the file."""
+    names = (path.with_name(f"{path.name}.bak{f'.{number}' if number else ''}") for number in count())
+    return next(name for name in names if not os.path.lexists(name) or (name.exists() and name.samefile(path)))
 
 
 def write_atomic(path: StrPath, data: bytes) -> None:

@@ -129,6 +129,9 @@ def assert_same_times(before: Alignment, after: Alignment, level: Level, form: F
     if form.flat or not form.bounds:  # they stand by time, even those of lines that overlap
         expected.sort(key=lambda unit: unit.start or 0.0)
         found.sort(key=lambda unit: unit.start or 0.0)
+    if form.name == "textgrid":  # voices have tiers of their own: of lines that begin at once, the order is not known
+        expected.sort(key=lambda unit: (unit.start or 0.0, unit.end or 0.0, unit.text))
+        found.sort(key=lambda unit: (unit.start or 0.0, unit.end or 0.0, unit.text))
     assert len(found) == len(expected)
     late = form.step / 2 + TOLERANCE
     for old, new in zip(expected, found, strict=True):
@@ -172,6 +175,8 @@ def test_no_word_of_a_timed_line_is_lost_and_none_gains_a_time(form: Format, lev
     wrote, had = [[word.text for line in part for word in line.words] for part in (read, sung)]
     if form.flat or not form.bounds:  # they stand by time; syllables have become words
         assert sorted("".join(wrote)) == sorted("".join(had))
+    elif form.name == "textgrid":  # of lines that begin at once, the order is not known
+        assert sorted(wrote) == sorted(had)
     else:
         assert wrote == had
     if level != "line" and not form.times_one_word and form.sparse:

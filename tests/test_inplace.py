@@ -188,7 +188,7 @@ def test_in_place_keeps_a_backup_the_encoding_and_the_line_ends(
         got = karalign("align", song, subs, "--in-place")
         assert (got.code, got.err.splitlines()[0]) == (0, f"wrote {subs}")
         assert subs.read_bytes() == data.replace(b"0:01:00.00,0:01:02.00", b"0:00:00.00,0:00:01.00")
-        assert (tmp_path / f"subs.ass.bak{'' if number == 1 else number}").read_bytes() == old
+        assert (tmp_path / f"subs.ass.bak{'' if number == 1 else f'.{number - 1}'}").read_bytes() == old
     assert len(list(tmp_path.iterdir())) == 4
 
 

@@ -15,11 +15,10 @@ from itertools import pairwise
 from aligner_core.timeline import Alignment, Line
 
 from .ass import Event, Mark, blocks, centis, clock, events, line_of, marks, tags
-from .base import KaraokeTag, Level, RenderOptions
+from .base import KaraokeTag, Level, RenderOptions, rows_and_ends
 from .moving import by_line, moved, with_margins
 from .pieces import Piece, cut
 
-_ROW_END = re.compile(r"(\r\n|\r|\n)")
 _ABSOLUTE = re.compile(r"\\kt")
 _HIDDEN = re.compile(r"\\p[1-9]")
 _SHOWN = re.compile(r"\\[Nnh\u2060]|[^\\]|\\", re.DOTALL)  # one character of text each
@@ -35,7 +34,7 @@ def retimed(text: str, alignment: Alignment, options: RenderOptions) -> str:
     """
     known = [(event, line) for event in events(text) if (line := line_of(event)).text]
     new = by_line(Alignment(tuple(line for _, line in known)), alignment)
-    parts = _ROW_END.split(text)  # rows at even places, their ends at odd ones
+    parts = rows_and_ends(text)
     for at, line in new.items():
         event, old = known[at]
         if _times(old) != _times(line):

@@ -169,6 +169,11 @@ def split_rows(text: str) -> list[str]:
     return rows if rows[-1] else rows[:-1]
 
 
+def rows_and_ends(text: str) -> list[str]:
+    """The rows of a text at even places, their ends at odd ones; joined, they are the text."""
+    return re.split(r"(\r\n|\r|\n)", text)
+
+
 def one_row(text: str) -> str:
     """The text with a space for every character that any reader could take for a line end."""
     return _LINE_ENDS.sub(" ", text)

@@ -13,7 +13,7 @@ from collections.abc import Sequence
 
 from aligner_core.timeline import Alignment, Line
 
-from .base import split_rows
+from .base import rows_and_ends, split_rows
 from .lrc import HEAD, STAMP, Lrc, milliseconds
 from .moving import by_line, moved
 from .pieces import Piece
@@ -28,7 +28,7 @@ def retimed(text: str, alignment: Alignment) -> str | None:
         FormatError: it is no LRC, or the alignment is of another text.
     """
     old = Lrc().parse(text)
-    parts = re.split(r"(\r\n|\r|\n)", text)  # rows at even places, their ends at odd ones
+    parts = rows_and_ends(text)
     heads = {at: found for at, row in enumerate(split_rows(text)) if (found := HEAD.match(row.lstrip("\ufeff")))}
     stamped = [(milliseconds(found), at) for at, found in heads.items() if len(STAMP.findall(found[0])) == 1]
     if _BOUND.search(text) or len(stamped) < len(heads):

@@ -13,7 +13,18 @@ from itertools import pairwise
 from aligner_core.extra import Extra
 from aligner_core.timeline import Alignment, Line, Word
 
-from .base import DEFAULTS, Format, FormatError, Level, RenderOptions, one_row, refuse_long, split_rows, timed_lines
+from .base import (
+    DEFAULTS,
+    Format,
+    FormatError,
+    Level,
+    RenderOptions,
+    one_row,
+    refuse_long,
+    rows_and_ends,
+    split_rows,
+    timed_lines,
+)
 from .moving import by_line
 from .pieces import cut
 from .times import clock, span, timing
@@ -57,7 +68,7 @@ class Srt(Format):
         if self.level_for(options) != "line":
             return None
         cues = [(row, _line(body, start, end)) for row, start, end, body in _cues_of(text) if _plain(body)]
-        parts = re.split(r"(\r\n|\r|\n)", text)  # rows at even places, their ends at odd ones
+        parts = rows_and_ends(text)
         for at, line in by_line(Alignment(tuple(line for _, line in cues)), alignment).items():
             row, old = cues[at]
             parts[2 * row] = _moved(parts[2 * row], row, old, line)

@@ -10,6 +10,7 @@ from pathlib import Path
 
 from aligner_core.errors import AlignerError
 from aligner_core.timeline import Alignment
+from plugin.files import backup_name
 from plugin.formats import Level
 
 from . import container_for
@@ -17,7 +18,7 @@ from .base import Container, Entry, Held, TagError
 from .content import best, entry_of, is_timed
 from .marks import clean
 from .players import STANDARD, Recipe, untimed
-from .swap import backup_name, check_writable, replace_song
+from .swap import check_writable, replace_song
 
 LANGUAGE = re.compile(r"[a-z]{3}|XXX")
 

@@ -18,12 +18,11 @@ from aligner_core.timeline import Alignment, Line, Word
 from plugin.beside import is_beside, translated
 from plugin.formats import FormatError, Level
 from plugin.formats.base import timed_lines
+from plugin.formats.lrc import LAST, PAUSE
 from plugin.formats.pieces import Piece, assemble, cut
 
 from .base import Marks, TagError
 
-PAUSE = 4.0  # seconds of silence after which the text is cleared from the screen
-LAST = 5000  # ms that the last text lasts if no mark tells
 LONGEST = 2**32 - 1  # ms: what a frame has room for
 _BREAK = "\r\n"
 _UNFIT = re.compile("[\0-\x1f\x7f\x85\u2028\u2029\ud800-\udfff]")  # what ends a text or a line, or is no character

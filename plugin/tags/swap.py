@@ -15,13 +15,12 @@ from collections.abc import Callable
 from contextlib import suppress
 from pathlib import Path
 
-from plugin.files import FileError
+from plugin.files import FileError, backup_name
 
 if sys.platform != "win32":
     import fcntl
 
 _PREFIX, _SUFFIX = ".karalign-song-", ".tmp"
-BACKUP = ".bak"
 _TRIES = 20
 
 
@@ -88,15 +87,6 @@ def sweep(folder: Path) -> int:
         finally:
             os.close(lock)
     return gone
-
-
-def backup_name(song: Path) -> Path:
-    """`song.mp3.bak`, or `song.mp3.bak.1` and so on where that is taken by an older backup."""
-    name, number = song.with_name(song.name + BACKUP), 0
-    while os.path.lexists(name) and not (name.exists() and name.samefile(song)):
-        number += 1
-        name = song.with_name(f"{song.name}{BACKUP}.{number}")
-    return name
 
 
 def _is_ours(name: str) -> bool:
