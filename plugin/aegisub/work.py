@@ -25,7 +25,7 @@ if TYPE_CHECKING:
     from aligner_core.timeline import Alignment
 
 LOOK = 0.05  # seconds between two looks for a cancel
-HEARD = 90  # percent of the progress
+HEARD = 80  # percent of the progress
 GUIDE = "guide"  # the task, and the command that does it
 
 
@@ -78,7 +78,7 @@ class _Ears:
 
         self._tell(0, "Loading")
         heard = hear(Source(sound, None, "cpu", separate=False, cached=True), text, self._heard, lambda _: None)
-        self._tell(HEARD, "Finding the lines")
+        self._tell(HEARD + 10, "Finding the lines")
         return heard
 
     def _heard(self, share: float) -> None:
