@@ -225,3 +225,9 @@ def test_highlights_of_one_text_share_its_new_time_as_they_did() -> None:
     script = HEAD + "Dialogue: 0,0:00:01.00,0:00:02.00,D,,0,0,0,,{\\k20}漢|かん{\\k10}#|じ{\\k10}を {\\k60}夜|よる\n"
     new = ASS.retimed(script, heard(ASS, script, (4.0, 4.8), (4.8, 6.0)))
     assert (new or "").endswith("0:00:04.00,0:00:06.00,D,,0,0,0,,{\\k40}漢|かん{\\k20}#|じ{\\k20}を {\\k120}夜|よる\n")
+
+
+def test_stamps_of_lrc_that_stay_keep_their_digits() -> None:
+    lrc, text = by_name("lrc"), "[1:02]one\n[01:03.5]two\n[01:40:00.250]three\n"
+    assert lrc.retimed(text, lrc.parse(text)) == text
+    assert lrc.retimed(text, lrc.parse(text).shifted(1.25)) == "[01:03.25]one\n[01:04.75]two\n[01:40:01.500]three\n"

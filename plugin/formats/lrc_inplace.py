@@ -63,12 +63,17 @@ def _row(row: str, old: Line, new: Line) -> str:
 
 def _with(row: str, seconds: Sequence[float]) -> str:
     times = iter(seconds)
-    return STAMP.sub(lambda found: _stamp(found[0], next(times)), row)
+    return STAMP.sub(lambda found: _stamp(found, next(times)), row)
 
 
-def _stamp(old: str, seconds: float) -> str:
-    """A stamp in the brackets and with the digits of another."""
+def _stamp(found: re.Match[str], seconds: float) -> str:
+    """A stamp in the brackets and with the digits of another; that one itself where the time is the same."""
+    old = found[0]
+    if milliseconds(found) == round(seconds * 1000):
+        return old
     digits = len(old.rpartition(".")[2]) - 1 if "." in old else 2
     scale = 10 ** max(2, digits)
     minutes, rest = divmod(round(seconds * scale), 60 * scale)
-    return f"{old[0]}{minutes:02}:{rest // scale:02}.{rest % scale:0{max(2, digits)}}{old[-1]}"
+    hours, minutes = divmod(minutes, 60) if found[1] or minutes > 99 else (0, minutes)
+    clock = f"{hours:02}:" * bool(hours) + f"{minutes:02}:{rest // scale:02}"
+    return f"{old[0]}{clock}.{rest % scale:0{max(2, digits)}}{old[-1]}"
