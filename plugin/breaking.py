@@ -8,7 +8,6 @@ long one. Words keep their times; one that has none is laid between its neighbou
 from __future__ import annotations
 
 import math
-from bisect import bisect_left
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
 from itertools import accumulate, pairwise
@@ -197,16 +196,15 @@ def _in_rows(texts: Sequence[str], limits: Limits) -> str:
 
 def _lingering(lines: Sequence[Line], limits: Limits) -> Iterator[Line]:
     """Cues that go by too fast stay until they can be read, as long as nothing else is shown."""
-    starts = sorted(line.start for line in lines if line.start is not None)
-    for line in lines:
-        if line.start is None or line.end is None or limits.max_cps is None or line.kind != "lyrics":
+    starts = sorted((line.start, at) for at, line in enumerate(lines) if line.start is not None)
+    room = {at: after for (_, at), (after, _) in pairwise([*starts, (math.inf, -1)])}
+    for at, line in enumerate(lines):
+        if at not in room or limits.max_cps is None or line.kind != "lyrics":
             yield line
             continue
-        wanted = min(line.start + _size(line.text) / limits.max_cps, line.end + _LINGER)
-        after = bisect_left(starts, max(line.end, math.nextafter(line.start, math.inf)))
-        room = starts[after] if after < len(starts) else math.inf
-        overlapped = any(line.start < start < line.end for start in starts[max(0, after - 1) : after])
-        yield line if overlapped else replace(line, end=max(line.end, min(wanted, room)))
+        start, end = line.start or 0.0, line.end or 0.0
+        wanted = min(start + _size(line.text) / limits.max_cps, end + _LINGER)
+        yield replace(line, end=max(end, min(wanted, room[at])))
 
 
 def _size(text: str) -> int:

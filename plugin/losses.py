@@ -37,8 +37,6 @@ def _times(form: Format, alignment: Alignment, options: RenderOptions, step: flo
         elif finer in LEVELS and (not options.level or LEVELS.index(finer) <= LEVELS.index(options.level)):
             yield lost
     sung = [line for line in alignment.lines if line.timed and line.kind == "lyrics" and line.text.strip()]
-    if form.flat and level != "line" and any(word.timed for line in sung for word in line.words):
-        yield "which words make a line"
     if level in form.starts_only and any(pause != 0 and pause <= PAUSE for pause in _pauses(sung)):
         yield "the ends of lines"
     if not form.bounds and any(enclosing(line.words) not in ((None, None), (line.start, line.end)) for line in sung):
@@ -66,9 +64,21 @@ def _besides(form: Format, alignment: Alignment, options: RenderOptions) -> Iter
     if form.name not in ("txt", "json"):
         yield from (f"{kind}s" for kind in ("heading", "comment") if kind in kinds)
     foreign = {known.name for known in FORMATS}
+    if (
+        form.name == "tsv"
+        and form.level_for(options) == "line"
+        and any("voice" in line.extra for line in alignment.lines)
+    ):
+        yield _PLURALS["voice"]  # whisper's three columns
+    if form.name == "lrc" and any(_sung_beside(line) for line in alignment.lines):
+        yield _PLURALS["role"]  # a second line of a singer is a line of its own
     for name in form.losses(alignment, options):
         owner, _, key = name.partition(":")
         if key and owner in foreign:
             yield f"what only {owner} holds"
         elif name != "lines without time" and not name.startswith("times of "):
             yield _PLURALS.get(name, name)
+
+
+def _sung_beside(line: Line) -> bool:
+    return "voice" in line.extra and line.extra.get("role") in ("translation", "romanisation")

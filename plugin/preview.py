@@ -10,6 +10,7 @@ from pathlib import Path
 
 from aligner_core.errors import AlignerError
 
+_SPEAKER = re.compile(r"^(?:\[[^\]]*\] )+")  # "[in#0 @ 0x5581]"
 _COLOUR = re.compile(r"#?([0-9a-fA-F]{6})|[a-zA-Z]{3,20}")
 _RESOLUTION = {"width": re.compile(r"(?mi)^PlayResX:\s*([0-9]{1,5})\s*$"),
                "height": re.compile(r"(?mi)^PlayResY:\s*([0-9]{1,5})\s*$")}  # fmt: skip
@@ -92,4 +93,4 @@ def frame(script: str, seconds: float, ground: Ground) -> bytes:
 def _reason(said: bytes) -> str:
     """The last thing that ffmpeg said, without the address of who said it."""
     rows = [row.strip() for row in said.decode("utf-8", "replace").splitlines() if row.strip()]
-    return f"ffmpeg: {re.sub(r'^(?:[[][^]]*[]] )+', '', rows[-1])}" if rows else ""
+    return f"ffmpeg: {_SPEAKER.sub('', rows[-1])}" if rows else ""

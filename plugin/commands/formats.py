@@ -13,7 +13,7 @@ def command() -> None:
     """List the formats that can be read and written, and what each can hold.
 
     What a format cannot hold is left out when it is written; json holds all. All are read in any encoding that has a
-    byte order mark, in UTF-8 or in Windows-1252.
+    byte order mark, in UTF-8, else in what --encoding says or, as a guess, in Windows-1252.
     """
     columns = ("format", "endings", "levels", "usual", "step", "in place", "encoding", "holds besides")
     click.echo(table(columns, [_row(known) for known in FORMATS]))
