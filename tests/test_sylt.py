@@ -16,7 +16,7 @@ from songs import FRAME_MS
 from aligner_core.extra import Extra
 from aligner_core.timeline import Alignment, Line, Syllable, Word
 from plugin.tags import Entry, TagError
-from plugin.tags.frames import read, written
+from plugin.tags.frames import parse, render
 from plugin.tags.marks import LONGEST, from_marks, to_marks
 
 LE, BE = codecs.BOM_UTF16_LE, codecs.BOM_UTF16_BE
@@ -54,12 +54,12 @@ WRITTEN = [
 
 @pytest.mark.parametrize(("entry", "major", "name", "body"), WRITTEN)
 def test_frames_are_written_as_the_table_has_them(entry: Entry, major: int, name: str, body: bytes) -> None:
-    assert written(entry, major) == (name, body)
+    assert render(entry, major) == (name, body)
 
 
 @pytest.mark.parametrize(("entry", "major", "name", "body"), WRITTEN)
 def test_what_is_written_is_read(entry: Entry, major: int, name: str, body: bytes) -> None:
-    assert read(name, body, FRAME_MS) == entry
+    assert parse(name, body, FRAME_MS) == entry
 
 
 def sylt(body: bytes, coder: int = 0, unit: int = 2, content: int = 1) -> bytes:
@@ -95,14 +95,14 @@ READ = {
 @pytest.mark.parametrize("name", READ)
 def test_what_others_write_is_read(name: str) -> None:
     body, marks = READ[name]
-    entry = read("SYLT", body, FRAME_MS)
+    entry = parse("SYLT", body, FRAME_MS)
     assert entry is not None
     assert entry.marks == marks
 
 
 @pytest.mark.parametrize("content", [3, 4, 5, 6, 7, 8])
 def test_chords_and_events_are_no_lyrics(content: int) -> None:
-    assert read("SYLT", sylt(b"\0Am\0" + ms(5), content=content), FRAME_MS) is None
+    assert parse("SYLT", sylt(b"\0Am\0" + ms(5), content=content), FRAME_MS) is None
 
 
 @pytest.mark.parametrize(
@@ -121,24 +121,24 @@ def test_chords_and_events_are_no_lyrics(content: int) -> None:
 )
 def test_damaged_frames_are_refused(name: str, body: bytes, complaint: str) -> None:
     with pytest.raises(TagError, match=complaint):
-        read(name, body, FRAME_MS)
+        parse(name, body, FRAME_MS)
 
 
 def test_time_in_frames_of_sound_needs_sound() -> None:
     with pytest.raises(TagError, match="no sound"):
-        read("SYLT", sylt(b"\0a\0" + ms(100), unit=1), 0.0)
+        parse("SYLT", sylt(b"\0a\0" + ms(100), unit=1), 0.0)
 
 
 def test_free_fields_are_lyrics_by_their_name_alone() -> None:
-    assert read("TXXX", b"\x03lyrics-eng\0a", FRAME_MS) == Entry("TXXX:lyrics-eng", "a")
-    assert read("TXXX", b"\x03mood\0a", FRAME_MS) is None
-    assert read("TIT2", b"\x03a", FRAME_MS) is None
+    assert parse("TXXX", b"\x03lyrics-eng\0a", FRAME_MS) == Entry("TXXX:lyrics-eng", "a")
+    assert parse("TXXX", b"\x03mood\0a", FRAME_MS) is None
+    assert parse("TIT2", b"\x03a", FRAME_MS) is None
 
 
 @given(st.sampled_from(["SYLT", "USLT", "TXXX"]), st.binary(max_size=200))
 def test_any_bytes_are_a_frame_or_refused(name: str, body: bytes) -> None:
     with suppress(TagError):
-        found = read(name, body, FRAME_MS)
+        found = parse(name, body, FRAME_MS)
         assert found is None or isinstance(found, Entry)
 
 

@@ -8,14 +8,13 @@ from __future__ import annotations
 
 import re
 from collections.abc import Iterator, Sequence
+from itertools import groupby
 
 from aligner_core.extra import NOTHING, Extra
 from aligner_core.timeline import Alignment, Line, Word
 
 from .base import DEFAULTS, Format, FormatError, RenderOptions, one_row, refuse_foreign, split_rows, timed_lines
-from .fitting import Shelf, fitted
-
-SILENCE = 1.0  # seconds, that part lines in files that don't tell them
+from .fitting import Shelf, fitted, runs
 
 _NUMBER = r"([0-9]{1,9}(?:\.[0-9]{1,12})?)"
 _ROW = re.compile(rf"\s*(\S+)\s+(\S+)\s+(-?){_NUMBER}\s+(-?){_NUMBER}\s+(\S+)(?:\s+([0-9.eE+-]+|NA))?(?:\s+\S+)*\s*")
@@ -93,29 +92,20 @@ def _with_words(line: Line, words: Sequence[tuple[str, Word]]) -> Line:
     assert line.start is not None
     assert line.end is not None
     inside = Shelf([word for _, word in words]).within(line.start, line.end)
-    return Line(line.text, line.start, line.end, words=fitted(line.text, inside), extra=_voice(words))
+    extra = _voice(words[0][0]) if words else NOTHING
+    return Line(line.text, line.start, line.end, words=fitted(line.text, inside), extra=extra)
 
 
-def _voice(words: Sequence[tuple[str, Word]]) -> Extra:
-    voice = words[0][0].rpartition(" ")[2] if words else "1"
+def _voice(place: str) -> Extra:
+    voice = place.rpartition(" ")[2]
     return NOTHING if voice in ("1", "A") else Extra.of({"voice": voice})
 
 
 def _parted(words: Sequence[tuple[str, Word]]) -> Iterator[Line]:
-    group: list[tuple[str, Word]] = []
-    end = 0.0
-    for place, word in sorted(words, key=lambda item: (item[0], item[1].start or 0.0)):
-        if group and (place != group[-1][0] or (word.start or 0.0) - end > SILENCE):
-            yield _line(group)
-            group, end = [], 0.0
-        group.append((place, word))
-        end = max(end, word.end or 0.0)
-    if group:
-        yield _line(group)
-
-
-def _line(group: Sequence[tuple[str, Word]]) -> Line:
-    words = [word for _, word in group]
-    start, end = words[0].start or 0.0, max(word.end or 0.0 for word in words)
-    text = " ".join(word.text for word in words)
-    return Line(text, start, end, words=Shelf(words).within(start, end), extra=_voice(group))
+    """Lines of words that no comment puts into one."""
+    in_order = sorted(words, key=lambda item: (item[0], item[1].start or 0.0))
+    for place, items in groupby(in_order, key=lambda item: item[0]):
+        for group in runs(word for _, word in items):
+            start, end = group[0].start or 0.0, max(word.end or 0.0 for word in group)
+            text = " ".join(word.text for word in group)
+            yield Line(text, start, end, words=Shelf(group).within(start, end), extra=_voice(place))

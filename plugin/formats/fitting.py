@@ -4,13 +4,14 @@ from __future__ import annotations
 
 import re
 from bisect import bisect_left, bisect_right
-from collections.abc import Iterator, Sequence
+from collections.abc import Iterable, Iterator, Sequence
 from difflib import SequenceMatcher
 from typing import Generic, TypeVar
 
 from aligner_core.timeline import Span, Syllable, Word
 
 _S = TypeVar("_S", bound=Span)
+SILENCE = 1.0  # seconds, that part lines in files that don't tell them
 _MOST = 40_000  # pairs of words that are compared all with all; a line of 200 words
 
 
@@ -48,6 +49,20 @@ def fitted(text: str, timed: Sequence[Word]) -> tuple[Word, ...]:
     for at, other in _pairs([*map(_key, words)], [_key(word.text) for word in timed]):
         out[at] = _renamed(timed[other], words[at])
     return tuple(out)
+
+
+def runs(words: Iterable[Word]) -> Iterator[list[Word]]:
+    """Words, in the order of time, parted where nothing is said for a while."""
+    group: list[Word] = []
+    end = 0.0  # seconds
+    for word in words:
+        if group and (word.start or 0.0) - end > SILENCE:
+            yield group
+            group = []
+        group.append(word)
+        end = max(end, word.end or 0.0)
+    if group:
+        yield group
 
 
 def _pairs(ours: Sequence[str], theirs: Sequence[str]) -> Iterator[tuple[int, int]]:

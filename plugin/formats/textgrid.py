@@ -15,7 +15,7 @@ from aligner_core.extra import Extra
 from aligner_core.timeline import Alignment, Line, Phone, Span, Syllable, Word
 
 from .base import DEFAULTS, LEVELS, Format, FormatError, RenderOptions, timed_lines
-from .fitting import Shelf, fitted
+from .fitting import Shelf, fitted, runs
 
 _TOKEN = re.compile(  # the number in "intervals [12]:" is none
     r'"([^"]*(?:""[^"]*)*)"|<(exists|absent)>|(?<![\w."\[])(-?[0-9]+(?:\.[0-9]+)?(?:[eE][+-]?[0-9]+)?)(?![\w."])|(")'
@@ -193,7 +193,10 @@ def _lines(group: tuple[str, dict[str, _Tier]]) -> Iterator[Line]:
     words = [_word(text, a, b, *below) for a, b, text in _spoken(tiers.get("word"))]
     rows = _spoken(tiers.get("line"))
     if not rows and words:
-        rows = list(_runs(words))
+        rows = [
+            (group[0].start or 0.0, max(word.end or 0.0 for word in group), " ".join(word.text for word in group))
+            for group in runs(words)
+        ]
     said = Shelf(words)
     for start, end, text in rows:
         line = Line(text, start, end, words=fitted(text, said.within(start, end)))
@@ -213,15 +216,3 @@ def _word(text: str, start: float, end: float, syllables: Shelf[Syllable], phone
         return Word(text, start, end, syllables=parts)
     inside = phones.within(start, end)
     return Word(text, start, end, syllables=(Syllable(text, start, end, phones=inside),) if inside else ())
-
-
-def _runs(words: Sequence[Word]) -> Iterator[tuple[float, float, str]]:
-    """Lines where no tier tells them: words with no second of silence between."""
-    group: list[Word] = []
-    for word in words:
-        if group and (word.start or 0.0) - (group[-1].end or 0.0) > 1.0:
-            yield group[0].start or 0.0, group[-1].end or 0.0, " ".join(one.text for one in group)
-            group = []
-        group.append(word)
-    if group:
-        yield group[0].start or 0.0, group[-1].end or 0.0, " ".join(one.text for one in group)

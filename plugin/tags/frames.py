@@ -20,7 +20,7 @@ _LARGEST = 1 << 22  # bytes of a frame that is looked into
 _LATIN, _UTF16, _UTF16_BE, _UTF8 = range(4)
 
 
-def read(name: str, body: bytes, frame_ms: float) -> Entry | None:
+def parse(name: str, body: bytes, frame_ms: float) -> Entry | None:
     """What a frame says; None: no lyrics.
 
     Args:
@@ -42,7 +42,7 @@ def read(name: str, body: bytes, frame_ms: float) -> Entry | None:
         raise TagError(f"the frame {name} is cut off") from error
 
 
-def written(entry: Entry, major: int) -> tuple[str, bytes]:
+def render(entry: Entry, major: int) -> tuple[str, bytes]:
     """Name and body of the frame for an entry: UTF-8 in v2.4; before, UTF-16, each text with its mark."""
     coder = _UTF8 if major == 4 else _UTF16
     kind, _, field = entry.slot.partition(":")

@@ -74,7 +74,7 @@ def length(head: bytes) -> int:
     return HEADER + _syncsafe(head[6:10]) + (HEADER if head[3] == 4 and head[5] & _FOOTER else 0)
 
 
-def split(data: bytes) -> Tag:
+def parse(data: bytes) -> Tag:
     """The frames of a whole tag, as long as `length` says.
 
     Raises:
@@ -101,7 +101,7 @@ def split(data: bytes) -> Tag:
     return Tag(major, revision, flags, plain, frames, len(data), junk)
 
 
-def join(tag: Tag) -> bytes:
+def render(tag: Tag) -> bytes:
     """The bytes of a tag, of the size that it had where its frames fit in, else with some room; none without frames.
 
     An extended header (it holds a checksum of what is changed now) and a footer are left out.

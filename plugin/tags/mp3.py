@@ -55,8 +55,8 @@ class Mp3(Container):
             if not (milliseconds := _frame_ms(old, tag.size)):
                 raise TagError("there is no MPEG sound in it", hint="is it an MP3?")
             removed = [frame for frame, entry, _ in _entries(tag, milliseconds) if entry in gone]
-            added = [id3.frame(tag, *frames.written(entry, tag.major)) for entry in new]
-            fresh.write(id3.join(id3.exchanged(tag, removed, added)))
+            added = [id3.frame(tag, *frames.render(entry, tag.major)) for entry in new]
+            fresh.write(id3.render(id3.exchanged(tag, removed, added)))
             old.seek(tag.size)
             shutil.copyfileobj(old, fresh, CHUNK)
 
@@ -92,7 +92,7 @@ def _tag(file: BinaryIO, version: int = 3) -> id3.Tag:
         return id3.Tag(version)
     if size > os.fstat(file.fileno()).st_size:
         raise TagError("the file is cut off in its ID3 tag")
-    return id3.split(head + exactly(file, size - id3.HEADER))
+    return id3.parse(head + exactly(file, size - id3.HEADER))
 
 
 def _entries(tag: id3.Tag, frame_ms: float) -> Iterator[tuple[id3.Frame, Entry | None, str]]:
@@ -101,7 +101,7 @@ def _entries(tag: id3.Tag, frame_ms: float) -> Iterator[tuple[id3.Frame, Entry |
         entry, problem = None, ""
         try:
             if frame.body is not None:
-                entry = frames.read(frame.name, frame.body, frame_ms)
+                entry = frames.parse(frame.name, frame.body, frame_ms)
             elif frame.name in frames.NAMES:
                 problem = f"the frame {frame.name} is encrypted or damaged"
         except TagError as error:
