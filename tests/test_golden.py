@@ -7,7 +7,7 @@ from pathlib import Path
 
 import pytest
 
-from aligner_core.timeline import Alignment
+from aligner_core.timeline import Alignment, Line, Word
 from plugin import load
 from plugin.formats import FormatError, RenderOptions, by_name, for_text
 
@@ -216,6 +216,23 @@ def test_translations_that_apple_keeps_in_the_head_stand_after_their_lines() -> 
         ("comment", 62.5, 64.0, "translation", "fr"),
         ("hau", 62.5, 63.0, "romanisation", "en"),
     ]
+
+
+def test_a_tilde_of_the_lyrics_is_no_note_held() -> None:
+    form = by_name("ultrastar")
+    words = (Word("la", 1.0, 2.0), Word("~", 2.0, 3.0))
+    text = form.render(Alignment((Line("la ~", 1.0, 3.0, words=words),), audio=" "))
+    assert [(word.text, word.start) for word in form.parse(text).words] == [("la", 1.0), ("~", 2.0)]
+    assert "#MP3" not in text
+
+
+def test_what_aligners_call_silence_is_a_word_where_the_line_has_it() -> None:
+    form = by_name("textgrid")
+    words = (Word("sp", 1.0, 2.0), Word("#", 2.0, 3.0))
+    song = Alignment((Line("sp #", 1.0, 3.0, words=words), Line("sil", 4.0, 5.0, words=(Word("sil", 4.0, 5.0),))))
+    text = form.render(song, RenderOptions("word"))
+    assert form.parse(text) == song
+    assert [word.text for word in form.parse(text.replace('"lines"', '"notes"')).words] == []
 
 
 def test_a_space_on_both_sides_of_where_words_part_is_one() -> None:

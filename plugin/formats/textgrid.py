@@ -8,7 +8,7 @@ names them ("Ann - words"). The lines tier has the full text of a line; words wi
 from __future__ import annotations
 
 import re
-from collections.abc import Iterator, Sequence
+from collections.abc import Container, Iterator, Sequence
 from dataclasses import dataclass, replace
 
 from aligner_core.extra import Extra
@@ -23,7 +23,7 @@ _TOKEN = re.compile(  # the number in "intervals [12]:" is none
 _LEVEL = {"line": "line", "utterance": "line", "sentence": "line", "word": "word", "syllable": "syllable",
           "syll": "syllable", "phone": "phone", "phoneme": "phone", "segment": "phone"}  # fmt: skip
 _NAME = re.compile(rf"(?:(.*?)\s*-\s*)?({'|'.join(_LEVEL)})s?(?:\s+([0-9]+))?", re.IGNORECASE)
-_SILENT = {"", "sil", "sp", "spn", "<eps>", "<sil>", "#"}
+_SILENT = frozenset({"sil", "sp", "spn", "<eps>", "<sil>", "#"})  # of words and phones, as aligners write them
 _LARGEST = 1e9  # seconds
 
 
@@ -186,12 +186,13 @@ def _groups(tiers: Sequence[_Tier]) -> Iterator[tuple[str, dict[str, _Tier]]]:
 
 def _lines(group: tuple[str, dict[str, _Tier]]) -> Iterator[Line]:
     voice, tiers = group
-    phones = [Phone(text, a, b) for a, b, text in _spoken(tiers.get("phone"))]
+    phones = [Phone(text, a, b) for a, b, text in _spoken(tiers.get("phone"), _SILENT)]
     shelf = Shelf(phones)
     syllables = [Syllable(text, a, b, phones=shelf.within(a, b)) for a, b, text in _spoken(tiers.get("syllable"))]
     below = Shelf(syllables), Shelf(phones)
-    words = [_word(text, a, b, *below) for a, b, text in _spoken(tiers.get("word"))]
     rows = _spoken(tiers.get("line"))
+    silent = frozenset[str]() if rows else _SILENT  # lines tell whether "sp" is a word
+    words = [_word(text, a, b, *below) for a, b, text in _spoken(tiers.get("word"), silent)]
     if not rows and words:
         rows = [
             (group[0].start or 0.0, max(word.end or 0.0 for word in group), " ".join(word.text for word in group))
@@ -203,10 +204,12 @@ def _lines(group: tuple[str, dict[str, _Tier]]) -> Iterator[Line]:
         yield replace(line, extra=Extra.of({"voice": voice}))
 
 
-def _spoken(tier: _Tier | None) -> list[tuple[float, float, str]]:
-    """What is said in a tier, sorted, its texts in one piece each."""
+def _spoken(tier: _Tier | None, silent: Container[str] = ()) -> list[tuple[float, float, str]]:
+    """What is said in a tier, by time, without white space around it."""
     spans = [(a, b, text.strip()) for a, b, text in (tier.spans if tier else ())]
-    return sorted(((a, b, text) for a, b, text in spans if text.lower() not in _SILENT), key=lambda span: span[0])
+    return sorted(
+        ((a, b, text) for a, b, text in spans if text and text.lower() not in silent), key=lambda span: span[0]
+    )
 
 
 def _word(text: str, start: float, end: float, syllables: Shelf[Syllable], phones: Shelf[Phone]) -> Word:

@@ -53,6 +53,7 @@ _OURS = {
 }  # written by rule, or not needed
 _PITCHES = re.compile(r"-?[0-9]{1,4}(?: [01]\.[0-9]{1,4}:-?[0-9]{1,4})*")  # "5 0.4:7": 7 from 0.4 of its length on
 _HELD = re.compile("^[~～]+$")
+_JOINER = "\u2060"  # keeps a tilde of the lyrics from being the note before, held
 
 
 class UltraStar(Format):
@@ -179,8 +180,7 @@ def _line(notes: Sequence[_Note], voice: str) -> Line | None:
     start, end = min(note.start for note in notes), max(note.end for note in notes)
     several = len(notes) == 1 and len(notes[0].text.split()) > 1
     sung = [note for note in _joined(notes) if note[0].text]
-    pieces = [Piece(first.text, *((None, None) if several or last.end == first.start else (first.start, last.end)))
-              for first, last, _ in sung]  # fmt: skip
+    pieces = [_piece(first, first.start if several else last.end) for first, last, _ in sung]
     for at, (before, after) in enumerate(pairwise(pieces), 1):
         if before.text[-1].isspace():  # "la " and " la": either side of where words part may have the space
             pieces[at] = after._replace(text=after.text.lstrip())
@@ -188,6 +188,12 @@ def _line(notes: Sequence[_Note], voice: str) -> Line | None:
     told = {first.start: extra for first, _, extra in sung}
     words = tuple(_with_pitches(word, told) for word in line.words)
     return replace(line, words=words, extra=Extra.of({"voice": voice}))
+
+
+def _piece(note: _Note, end: float) -> Piece:
+    """The text of a note that is held until `end`, seconds; without a time where it is not held at all."""
+    text = note.text.removeprefix(_JOINER) if _HELD.match(note.text.strip(f"{_JOINER} ")) else note.text
+    return Piece(text, note.start, end) if end > note.start else Piece(text)
 
 
 def _joined(notes: Iterable[_Note]) -> Iterator[tuple[_Note, _Note, Extra]]:
@@ -261,9 +267,9 @@ def _headers(alignment: Alignment, voices: Sequence[str]) -> Iterator[str]:
     for key, name in _NAMED.items():
         value = extra.get(name, "Unknown" if name in ("title", "artist") else "")  # both are required
         yield from [f"#{key}:{one_row(value).strip()}"] if value else []
-    if alignment.audio:
-        yield f"#MP3:{one_row(alignment.audio)}"  # until version 1.0
-        yield f"#AUDIO:{one_row(alignment.audio)}"
+    if audio := one_row(alignment.audio or "").strip():
+        yield f"#MP3:{audio}"  # until version 1.0
+        yield f"#AUDIO:{audio}"
     yield f"#BPM:{_BPM}"
     yield "#GAP:0"
     for name, value in extra.items():
@@ -295,6 +301,7 @@ def _rows(piece: Piece, extra: Extra) -> Iterator[str]:
     places = (float(note.partition(":")[0]) for note in later)
     cuts = sorted([start, *(start + round(min(place, 1.0) * (end - start)) for place in places), end])
     text = one_row(piece.text)
+    text = _JOINER + text if _HELD.match(text.strip()) else text
     texts = [text] if not later else [text.rstrip(), *["~"] * len(later)]
     texts[-1] += text[len(text.rstrip()) :] if later else ""
     pitches = [pitch or "0", *(x.split(":")[1] for x in later)]
