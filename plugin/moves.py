@@ -13,7 +13,13 @@ import click
 
 from aligner_core.timeline import Alignment
 
+from .formats import ass, times
+from .formats.base import rows_and_ends
+
 _TIME = re.compile(r"([+-]?[0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s)?")
+_EVENT = re.compile(r"(\s*(?:Dialogue|Comment)\s*:[^,]*,\s*)([0-9:.]+)(\s*,\s*)([0-9:.]+)(?=\s*,)", re.IGNORECASE)
+_CUE = re.compile(r"(\s*)([0-9:]+,[0-9]{3})(\s*-->\s*)([0-9:]+,[0-9]{3})(?![0-9])")
+_CLOCK = re.compile(r"([0-9]{1,3}):([0-9]{1,2}):([0-9]{1,2})[.,]([0-9]{1,3})")
 _NTSC = {"23.976": 24, "23.98": 24, "29.97": 30, "47.952": 48, "59.94": 60, "119.88": 120}  # by 1000/1001
 
 
@@ -36,6 +42,34 @@ class Move:
             AlignmentError: the numbers are not finite, or the factor is not positive.
         """
         return alignment.stretched(self.stretch).shifted(self.shift)
+
+    def along(self, old: str, new: str) -> str:
+        """A script or SRT whose lines have moved, with the rest of it moved along: comments, effects, drawings.
+
+        Args:
+            old, new: the file before and after; rows that are the same are those whose times are not read.
+        """
+        rows, before = rows_and_ends(new), rows_and_ends(old)
+        if self == Move() or len(rows) != len(before):
+            return new
+        return "".join(
+            self._moved(row) if at % 2 == 0 and row == was else row
+            for at, (row, was) in enumerate(zip(rows, before, strict=True))
+        )
+
+    def _moved(self, row: str) -> str:
+        for pattern, clock in ((_EVENT, ass.clock), (_CUE, functools.partial(times.clock, point=","))):
+            found = pattern.match(row)
+            clocks = [_CLOCK.fullmatch(found[at]) for at in (2, 4)] if found else []
+            if found and clocks[0] and clocks[1]:
+                start, end = (clock(self._second(one)) for one in clocks if one)
+                return f"{found[1]}{start}{found[3]}{end}{row[found.end() :]}"
+        return row
+
+    def _second(self, clock: re.Match[str]) -> float:
+        hours, minutes, whole, fraction = clock.groups()
+        at = (int(hours) * 60 + int(minutes)) * 60 + float(f"{whole}.{fraction}")
+        return max(0.0, at * self.stretch + self.shift)
 
 
 def frame_rate(text: str) -> Fraction:

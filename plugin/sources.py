@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import sys
 from collections.abc import Callable
-from dataclasses import dataclass
+from dataclasses import dataclass, field, replace
 from pathlib import Path
 from typing import Any, TypeVar
 
@@ -16,6 +16,7 @@ from aligner_core.timeline import Alignment
 from .files import MAX_TEXT, Decoded, decoded, read_text
 from .formats import FORMATS, Format, FormatError, by_name, for_path, for_text
 from .formats.base import SIGNS
+from .moves import Move
 
 STDIN = "-"
 _F = TypeVar("_F", bound=Callable[..., Any])
@@ -31,6 +32,7 @@ class Source:
         alignment: what is in it.
         format, decoded: of a text; None: it is from the tags of a song.
         told: whether the encoding was told by the user.
+        move: how its times have moved since.
     """
 
     name: str
@@ -38,6 +40,15 @@ class Source:
     format: Format | None = None
     decoded: Decoded | None = None
     told: bool = False
+    move: Move = field(default_factory=Move)
+
+    def moved(self, move: Move) -> Source:
+        """The same with other times.
+
+        Raises:
+            AlignmentError: as `Move.of` does.
+        """
+        return replace(self, alignment=move.of(self.alignment), move=move)
 
     def notes(self) -> tuple[str, ...]:
         """What the user should know of the reading, a line each."""

@@ -70,7 +70,7 @@ class Target:
         if not source.decoded or not self._alike(source):
             return None
         text = self.format.retimed(source.decoded.text, alignment, self.options)
-        return None if text is None else source.decoded.encoded(text)
+        return None if text is None else source.decoded.encoded(source.move.along(source.decoded.text, text))
 
 
 def resolve(

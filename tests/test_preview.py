@@ -11,6 +11,7 @@ import numpy as np
 import pytest
 from matplotlib.image import imread
 
+from aligner_core.extra import Extra
 from aligner_core.timeline import Alignment, Line, Word
 from plugin import save
 from plugin.formats import by_name
@@ -83,6 +84,22 @@ def test_a_script_is_drawn_as_it_is(karalign: Karalign, tmp_path: Path) -> None:
     (tmp_path / "it's 100%, [own]; script.ass").write_text(script)
     assert karalign("ass-preview", tmp_path / "it's 100%, [own]; script.ass", "-o", tmp_path / "p.png").code == 0
     assert pixels(tmp_path / "p.png").shape == (200, 320, 3)
+
+
+def test_two_who_sing_at_once_are_kept_apart(karalign: Karalign, tmp_path: Path) -> None:
+    voices = [Extra.of({"voice": voice}) for voice in ("Ann", "Ben")]
+    lines = [Line("la", 1, 2, words=(Word("la", 1, 2),), extra=extra) for extra in voices]
+    save(Alignment(tuple(lines)), tmp_path / "duet.json")
+    looks = "outline-width = 0\nshadow-depth = 0\n[[singer]]\nsung = '#FF0000'\n[[singer]]\nsung = '#0000FF'\n"
+    (tmp_path / "duet.toml").write_text(f"resolution = [640, 360]\n[text]\n{looks}")
+    out = tmp_path / "p.png"
+    options = ("--theme", tmp_path / "duet.toml", "--at", "1.99", "--over", "#000000")
+    assert karalign("ass-preview", tmp_path / "duet.json", "-o", out, *options).code == 0
+    picture = pixels(out) > 0.8
+    red, blue = (np.flatnonzero(picture[..., at].any(1) & ~picture[..., 1].any(1)) for at in (0, 2))
+    assert len(red)
+    assert len(blue)
+    assert red.max() < blue.min() or blue.max() < red.min()
 
 
 def test_over_a_video_the_frame_of_that_time_is_seen(karalign: Karalign, song: Path, tmp_path: Path) -> None:

@@ -176,3 +176,39 @@ def test_two_names_of_one_file_are_one_output_too_many(karalign: Karalign, timed
     got = karalign("convert", timed, "-o", tmp_path / "a.srt", "-o", tmp_path / "b.srt")
     assert got.code == 2
     assert "would be written twice" in got.err
+
+
+SCRIPT = """[Script Info]
+ScriptType: v4.00+
+
+[Events]
+Format: Layer, Start, End, Style, Name, MarginL, MarginR, MarginV, Effect, Text
+Comment: 0,0:00:00.50,0:00:09.00,Default,,0,0,0,template syl,!retime("syl")!
+Dialogue: 0,0:00:01.00,0:00:02.00,Default,,0,0,0,,{\\k40\\1c&HFF&}la {\\k60}la
+Dialogue: 1,0:00:03.00,0:00:04.00,Default,,0,0,0,fx,{\\fad(10,10)}made
+Dialogue: 1,0:00:05.00,0:00:06.00,Default,,0,0,0,,{\\p1}m 0 0 l 1 1
+"""
+
+
+def test_all_of_a_script_moves_along_with_its_lines(karalign: Karalign, tmp_path: Path) -> None:
+    (tmp_path / "a.ass").write_text(SCRIPT)
+    assert karalign("convert", tmp_path / "a.ass", "-o", tmp_path / "b.ass", "--shift", "10s").code == 0
+    wanted = SCRIPT.replace("0:00:0", "0:00:1")
+    assert (tmp_path / "b.ass").read_text() == wanted
+    assert karalign("convert", tmp_path / "b.ass", "-o", tmp_path / "c.ass", "--shift", "-10s").code == 0
+    assert (tmp_path / "c.ass").read_text() == SCRIPT
+
+
+def test_cues_without_text_move_along(karalign: Karalign, tmp_path: Path) -> None:
+    text = "1\n00:00:01,000 --> 00:00:02,000\nla\n\n2\n00:00:03,000 --> 00:00:04,000\n\n"
+    (tmp_path / "a.srt").write_text(text)
+    assert karalign("convert", tmp_path / "a.srt", "-o", tmp_path / "b.srt", "--stretch", "2").code == 0
+    wanted = text.replace("01,", "02,").replace("02,000\nla", "04,000\nla").replace("03,", "06,")
+    assert (tmp_path / "b.srt").read_text().count("00:00:06,000 --> 00:00:08,000") == 1
+    assert len((tmp_path / "b.srt").read_text()) == len(wanted)
+
+
+def test_a_file_that_is_not_moved_is_the_same_to_the_byte(karalign: Karalign, tmp_path: Path) -> None:
+    (tmp_path / "a.ass").write_bytes(SCRIPT.replace("\n", "\r\n").encode("utf-8-sig"))
+    assert karalign("convert", tmp_path / "a.ass", "-o", tmp_path / "b.ass").code == 0
+    assert (tmp_path / "b.ass").read_bytes() == (tmp_path / "a.ass").read_bytes()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import re
 from contextlib import suppress
-from dataclasses import replace
+from dataclasses import fields, replace
 from pathlib import Path
 from typing import TYPE_CHECKING
 
@@ -136,3 +136,21 @@ def test_the_help_names_all_themes(karalign: Karalign) -> None:
 
 def test_errors_of_themes_are_errors_of_the_input() -> None:
     assert issubclass(ThemeError, AlignerError)
+
+
+def test_the_page_about_themes_shows_every_key_with_its_usual_value(root: Path) -> None:
+    page = (root / "docs" / "subtitles.md").read_text("utf-8")
+    shown = page.split("```toml\n")[1].split("```")[0]
+    assert parse(shown, "x").text == Look()
+    table = shown.split("[text]")[1].split("[[")[0]
+    assert {row.split(" =")[0] for row in table.splitlines() if "=" in row} == {
+        field.name.replace("_", "-") for field in fields(Look)
+    }
+
+
+def test_the_page_names_every_option(root: Path, karalign: Karalign) -> None:
+    page = (root / "docs" / "subtitles.md").read_text("utf-8")
+    told = karalign("convert", "--help").out + karalign("ass-preview", "--help").out
+    missing = {option for option in re.findall(r"--[a-z-]+", told) if option not in page}
+    assert missing <= {"--level", "--k-tag", "--no-clobber", "--help", "--output", "--quiet"}
+    assert all(Path(root, "docs", link).exists() for link in re.findall(r"\]\((pictures/[^)]+)\)", page))

@@ -44,8 +44,8 @@ def command(
             for name, places in jobs]  # fmt: skip
     sources = [read_source(name, from_format, encoding) for name, _ in work]
     for source, (_, targets) in zip(sources, work, strict=True):
-        moved = move.of(source.alignment)
-        notes = [*source.notes(), *(note for target in targets for note in layout.write(target, moved, source))]
+        moved = source.moved(move)
+        notes = [*moved.notes(), *(note for target in targets for note in layout.write(target, moved.alignment, moved))]
         for note in notes if not quiet else ():
             click.echo(f"karalign: {note}", err=True)
 
