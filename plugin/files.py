@@ -32,6 +32,7 @@ _ENDIAN = {  # the codecs that write no mark of their own
 }
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")  # what no text holds; tab, line ends and form feed may
 _DOS_END = "\x1a"
+_LOOK = 1000  # characters
 _GUESS = "cp1252"
 
 
@@ -158,6 +159,10 @@ def _read_bytes(path: StrPath) -> bytes:
 def _refuse_binary(text: str, where: str) -> None:
     if found := _CONTROL.search(text.rstrip(_DOS_END)):
         row = text.count("\n", 0, found.start()) + 1
+        if text[:_LOOK].count("\0") * 3 > len(text[:_LOOK]):  # every second byte of Latin letters in UTF-16
+            raise LyricsError(
+                "UTF-16 without its mark, or not a text", where, "save it as UTF-8, or --encoding utf-16-le"
+            )
         raise LyricsError(f"not a text: it holds the byte 0x{ord(found[0]):02x}", f"{where}:{row}", "a text file")
 
 

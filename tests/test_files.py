@@ -53,6 +53,10 @@ def test_text_is_read_in_the_usual_encodings(data: bytes, encoding: str, guessed
         (codecs.BOM_UTF8, "a.txt: the file is empty"),
         (b"one\ntw\x00o", "a.txt:2: not a text: it holds the byte 0x00 (a text file)"),
         (b"ID3\x04\x00\xff\x81\x8d", "a.txt:1: not a text: it holds the byte 0x04 (a text file)"),
+        (
+            "né à\n".encode("utf-16-le"),
+            "a.txt: UTF-16 without its mark, or not a text (save it as UTF-8, or --encoding utf-16-le)",
+        ),
         ("a\x01".encode("utf-16"), "a.txt:1: not a text: it holds the byte 0x01 (a text file)"),
         (b"caf\x81", "a.txt: not a text in utf-8 or cp1252 (save it as UTF-8)"),
         (codecs.BOM_UTF16_LE + b"a", "a.txt: not a text in utf-16 (save it as UTF-8)"),

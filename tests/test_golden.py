@@ -238,3 +238,15 @@ def test_what_aligners_call_silence_is_a_word_where_the_line_has_it() -> None:
 def test_a_space_on_both_sides_of_where_words_part_is_one() -> None:
     song = by_name("ultrastar").parse("#BPM:300\n: 0 4 0 lo \n: 4 4 0  la\n: 8 4 0  lu\n")
     assert [line.text for line in song.lines] == ["lo la lu"]
+
+
+def test_points_of_praat_last_no_time() -> None:
+    points = '"ooTextFile"\n"TextGrid"\n0 3 <exists> 1 "TextTier" "words" 0 3 2 1.5 "one" 2 "two"\n'
+    words = by_name("textgrid").parse(points).words
+    assert [(word.text, word.start, word.end) for word in words] == [("one", 1.5, 1.5), ("two", 2, 2)]
+
+
+@pytest.mark.parametrize(("start", "seconds"), [("-0:00:01.00", 0.0), ("0:00:01.00", 1.0)])
+def test_a_line_that_begins_before_the_sound_begins_with_it(start: str, seconds: float) -> None:
+    row = f"Dialogue: 0,{start},0:00:02.00,Default,,0,0,0,,Hello\n"
+    assert [line.start for line in by_name("ass").parse(row).lines] == [seconds]

@@ -358,3 +358,16 @@ def test_lyrics_that_look_like_lrc_and_are_not_say_what_is_wrong(song: Song) -> 
     path = song(tag(3, old_lyrics(3, "[offset:late]\n[00:01.00]a")) + SOUND)
     with pytest.raises(TagError, match=r"song\.mp3: line 1 of USLT: the offset 'late'"):
         extract(path)
+
+
+@pytest.mark.parametrize(
+    ("plain", "safe"),
+    [
+        (b"\xff", b"\xff\x00"),
+        (b"\xff\xe0", b"\xff\x00\xe0"),
+        (b"\xff\x00", b"\xff\x00\x00"),
+        (b"\xff\x01", b"\xff\x01"),
+    ],
+)
+def test_no_byte_of_a_tag_looks_like_the_beginning_of_sound(plain: bytes, safe: bytes) -> None:
+    assert unsynchronised(plain) == safe

@@ -179,7 +179,6 @@ class _Reader:
         self.extra["language"] = told.get("lang", "")
 
     def _times(self, told: dict[str, str], base: float) -> tuple[float | None, float | None]:
-        base = 0.0 if self.absolute else base
         start = self._seconds(told["begin"]) + base if "begin" in told else None
         if "end" in told:
             return start, self._seconds(told["end"]) + base
