@@ -250,3 +250,10 @@ def test_points_of_praat_last_no_time() -> None:
 def test_a_line_that_begins_before_the_sound_begins_with_it(start: str, seconds: float) -> None:
     row = f"Dialogue: 0,{start},0:00:02.00,Default,,0,0,0,,Hello\n"
     assert [line.start for line in by_name("ass").parse(row).lines] == [seconds]
+
+
+def test_stamps_of_webvtt_rise_strictly_inside_their_cue() -> None:
+    times = [(1.0, 1.0), (1.0, 1.5), (1.5, 1.5), (1.5, 2.0), (2.0, 2.0)]
+    words = tuple(Word("la", start, end) for start, end in times)
+    text = by_name("vtt").render(Alignment((Line("la la la la la", 1.0, 2.0, words=words),)))
+    assert text.splitlines()[2:4] == ["00:00:01.000 --> 00:00:02.000", "la la <00:00:01.500>la la la"]
