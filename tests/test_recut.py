@@ -4,13 +4,16 @@ from __future__ import annotations
 
 from itertools import pairwise
 
+import numpy as np
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from test_align import Hears, say
 
+from aligner_core import Aligner
 from aligner_core.extra import Extra
 from aligner_core.recut import recut
-from aligner_core.timeline import Phone, Syllable, Word
+from aligner_core.timeline import Alignment, Line, Phone, Syllable, Word
 
 
 def written(*texts: str, at: float = 50.0) -> Word:
@@ -83,3 +86,13 @@ def test_any_cuts_fit_into_any_others(ours: list[int], theirs: list[int], gaps: 
     assert new.syllables[0].start == pytest.approx(heard.start)
     assert new.syllables[-1].end == pytest.approx(heard.end)
     assert all(part.timed for part in new.syllables)
+
+
+def test_a_song_that_is_aligned_anew_keeps_its_pitches() -> None:
+    planted = Hears([("sil", 50), *say("amazing"), ("sil", 40)])
+    song = Alignment((Line("amazing", 50, 53, words=(written("am", "azi", "ng"),)),))
+    wave = np.zeros(160 * (len(planted.table) - 1), np.float32)
+    (word,) = Aligner(planted).align_wave(wave, 16000, song).words
+    assert [(part.text, part.extra.get("pitch")) for part in word.syllables] == [("am", "1"), ("azi", "2"), ("ng", "3")]
+    assert word.start == pytest.approx(0.5, abs=0.02)
+    assert sum(len(part.phones) for part in word.syllables) == len(say("amazing"))
