@@ -6,8 +6,7 @@ import functools
 import re
 from collections.abc import Callable
 from dataclasses import dataclass
-from fractions import Fraction
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import click
 
@@ -15,6 +14,9 @@ from aligner_core.timeline import Alignment
 
 from .formats import ass, times
 from .formats.base import rows_and_ends
+
+if TYPE_CHECKING:
+    from fractions import Fraction
 
 _TIME = re.compile(r"([+-]?[0-9]{1,9}(?:\.[0-9]{1,9})?)(ms|s)?")
 _EVENT = re.compile(r"(\s*(?:Dialogue|Comment)\s*:[^,]*,\s*)([0-9:.]+)(\s*,\s*)([0-9:.]+)(?=\s*,)", re.IGNORECASE)
@@ -78,6 +80,8 @@ def frame_rate(text: str) -> Fraction:
     Raises:
         ValueError: it is none.
     """
+    from fractions import Fraction
+
     exact = Fraction(_NTSC[text] * 1000, 1001) if text in _NTSC else Fraction(text)
     if not 1 <= exact <= 1000:
         raise ValueError(f"{text} frames a second")
@@ -98,7 +102,7 @@ def move_options(command: Callable[..., Any]) -> Callable[..., Any]:
     """The options --shift, --stretch and --fps, which the command gets together as its argument `move`."""
 
     @functools.wraps(command)
-    def with_move(*args: Any, shift: float, stretch: float, fps: Fraction, **others: Any) -> Any:
+    def with_move(*args: Any, shift: float, stretch: float, fps: Fraction | int, **others: Any) -> Any:
         return command(*args, move=Move(float(stretch * fps), shift), **others)
 
     for option in (
@@ -117,9 +121,9 @@ def move_options(command: Callable[..., Any]) -> Callable[..., Any]:
     return with_move
 
 
-def _fps(ctx: click.Context, param: click.Parameter, value: str | None) -> Fraction:
+def _fps(ctx: click.Context, param: click.Parameter, value: str | None) -> Fraction | int:
     if value is None:
-        return Fraction(1)
+        return 1
     try:
         before, after = map(frame_rate, value.split(":"))
     except (ValueError, ZeroDivisionError) as error:

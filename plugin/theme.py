@@ -19,7 +19,6 @@ Every key may be left out; docs/subtitles.md lists them all.
 from __future__ import annotations
 
 import re
-import tomllib
 from collections.abc import Callable, Mapping
 from dataclasses import dataclass, field, fields
 from pathlib import Path
@@ -152,6 +151,8 @@ def parse(text: str, where: str) -> Theme:
     Raises:
         ThemeError: it is not TOML, or a key is unknown or has a value that will not do.
     """
+    import tomllib
+
     try:
         data = tomllib.loads(text.replace("\r\n", "\n"))
     except (tomllib.TOMLDecodeError, RecursionError) as error:

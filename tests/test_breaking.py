@@ -17,7 +17,7 @@ from plugin.breaking import PAUSE, Limits, best_cuts, broken, too_fast
 from plugin.clauses import cut_costs, ends_sentence, width
 
 if TYPE_CHECKING:
-    from conftest import Karalign
+    from conftest import Karalign, Listener
 
 quick = settings(max_examples=40)
 WORDS = st.sampled_from(
@@ -179,3 +179,17 @@ def test_convert_tells_how_many_cues_cannot_be_read_in_time(karalign: Karalign, 
     save(Alignment((said("far too much is said here", 0.05), said("and again", 0.05, 1.3))), tmp_path / "text.json")
     got = karalign("convert", tmp_path / "text.json", "-o", tmp_path / "out.srt", "--max-cps", "10")
     assert f"{tmp_path / 'out.srt'}: 1 of 2 lines are gone before they can be read" in got.err
+
+
+def test_align_cuts_prose_into_cues_and_shows_them_early(
+    karalign: Karalign, listener: Listener, song: Path, tmp_path: Path
+) -> None:
+    (tmp_path / "talk.txt").write_text("We had everything before us, we had nothing before us.\n")
+    outs = ("-o", tmp_path / "talk.srt", "-o", tmp_path / "talk.lrc")
+    options = ("--max-chars", "28", "--max-lines", "1", "--min-show", "4", "--close-gaps", "1")
+    got = karalign("align", song, tmp_path / "talk.txt", *outs, *options)
+    assert got.code == 0, got.err
+    cues = load(tmp_path / "talk.srt").lines
+    assert [cue.text for cue in cues] == ["We had everything before us,", "we had nothing before us."]
+    assert [(cue.start, cue.end) for cue in cues] == [(0, 2.5), (2.5, 6.5)]
+    assert len(load(tmp_path / "talk.lrc").lines) == 1
