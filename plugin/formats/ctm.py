@@ -30,6 +30,7 @@ class Ctm(Format):
     step = 0.001
     levels = ("word",)
     default = "word"
+    sparse = False  # of equal words, the first has the time
     keeps = frozenset({"voice"})
 
     def parse(self, text: str) -> Alignment:
