@@ -17,7 +17,9 @@ NEEDED = (AEGISUB, "Xvfb", "openbox", "xdotool", "import", "convert", "gcc")
 PATIENCE = 60.0  # seconds: the machine may be busy
 # wxWidgets 3.2 stops 3.2.2 with a dialog about a flag of a sizer; this is how a program says that it does not mind.
 NO_ASSERT = "void _ZN5wxApp15OnAssertFailureEPKwiS1_S1_S1_(void) {}\n"
-CONFIG = {"App": {"First Start": False, "Language": "en_US", "Auto": {"Check For Updates": False, "Load Linked Files": 0}}}
+CONFIG = {
+    "App": {"First Start": False, "Language": "en_US", "Auto": {"Check For Updates": False, "Load Linked Files": 0}}
+}
 MACRO = "automation/lua/{}/karalign/{}"
 KEYS = {
     "Time selected lines": "F2", "Karaoke: syllables": "F3", "Re-time whole file": "F4", "Check timing": "F5",
@@ -108,7 +110,9 @@ class Desk:
     @contextmanager
     def _started(self, *files: Path, **env: str) -> Iterator[None]:
         with (self.folder / "aegisub.log").open("ab") as log:
-            process = subprocess.Popen([AEGISUB, *files], env={**self.env, **env}, stdout=log, stderr=log, cwd=self.folder)
+            process = subprocess.Popen(
+                [AEGISUB, *files], env={**self.env, **env}, stdout=log, stderr=log, cwd=self.folder
+            )
         try:
             yield
         finally:
@@ -126,7 +130,9 @@ class Desk:
 
     def xdotool(self, *words: str) -> str:
         """What xdotool says; "" where it fails, as a search without a result does."""
-        done = subprocess.run(["xdotool", *words], env=self.plain, capture_output=True, text=True, timeout=PATIENCE)
+        done = subprocess.run(
+            ["xdotool", *words], check=False, env=self.plain, capture_output=True, text=True, timeout=PATIENCE
+        )
         return done.stdout.strip() if done.returncode == 0 else ""
 
     def windows(self) -> dict[str, str]:
