@@ -39,9 +39,9 @@ class Refining:
         bias: frames by which the places found are late on sound with known times.
     """
 
-    reach: tuple[float, float, float] = (2.0, 6.0, 4.0)
-    away: tuple[float, float, float] = (0.05, 0.05, 0.05)
-    blur: float = 1.0
+    reach: tuple[float, float, float] = (2.0, 30.0, 4.0)
+    away: tuple[float, float, float] = (0.05, 0.0, 0.05)
+    blur: float = 0.7
     doubt: float = 0.001
     least: float = 2.0
     bias: tuple[float, float, float] = (0.0, 0.0, 0.0)

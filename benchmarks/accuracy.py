@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 
 from aligner_core.errors import AlignmentError, LyricsError
 from aligner_core.metrics import LIMITS_MS, Score, score
-from aligner_core.timeline import Alignment
+from aligner_core.timeline import Alignment, Line, enclosing
 from benchmarks import packs, report
 
 OURS = "karalign"
@@ -140,11 +140,18 @@ def figures(pack: Pack, engine_name: str, run: Sequence[Aligned]) -> dict[str, A
             "onset": score(reference, estimate.shifted(-(pooled.onset.bias or 0))).onset.to_dict(),
             "offset": score(reference, estimate.shifted(-(pooled.offset.bias or 0))).offset.to_dict(),
         },
+        "followed": score(followed(reference), followed(estimate)).offset.to_dict(),
         "items": [
             {"id": one.key, "seconds": one.seconds, "work": one.work, "problem": one.problem, **found.to_dict()}
             for one, found in zip(run, scores, strict=True)
         ],
     }
+
+
+def followed(alignment: Alignment) -> Alignment:
+    """Without the last word of each line: rendered voices are labelled to the end of a silence after it."""
+    rows = [line.words[:-1] for line in alignment.lines if len(line.words) > 1]
+    return Alignment(tuple(Line(" ".join(w.text for w in row), *enclosing(row), words=tuple(row)) for row in rows))
 
 
 def means(scores: Sequence[Score]) -> dict[str, float | None]:

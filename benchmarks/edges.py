@@ -41,7 +41,7 @@ CHOICES: dict[str, tuple[Any, ...]] = {
     "blur": (0.5, 0.7, 1.0, 1.4, 2.0),
     "doubt": (0.001, 0.003, 0.01, 0.03, 0.1),
     "away": tuple((x, x, x) for x in (0.0, 0.05, 0.1, 0.2, 0.4, 0.8)),
-    "reach": tuple((float(a), float(b), float(c)) for a in (2, 3, 4, 6) for b in (4, 6, 8, 12) for c in (2, 3, 4)),
+    "reach": tuple((float(a), float(b), float(c)) for a in (2, 3, 4) for b in (6, 12, 20, 30) for c in (3, 4)),
     "least": (1.0, 1.5, 2.0),
 }
 

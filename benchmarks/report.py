@@ -162,11 +162,16 @@ def _edges(found: Sequence[Mapping[str, Any]]) -> str:
     head = ("all words", "aligner", *(f"{ms} ms" for ms in SHARES), "mean s", "median s", "bias ms")
     rows = []
     for figures in found:
-        for edge, name in (("onset", "starts"), ("offset", "ends")):
-            for errors, what in ((figures["pooled"][edge], ""), (figures["without_bias"][edge], " without bias")):
-                shares = (_percent(errors[f"within_{ms}ms"]) for ms in SHARES)
-                middle = (_n(errors["mean"], 3), _n(errors["median"], 3), _ms(errors["bias"]))
-                rows.append((name + what, figures["by"], *shares, *middle))
+        measured = [
+            (f"{name}{what}", figures[part][edge])
+            for edge, name in (("onset", "starts"), ("offset", "ends"))
+            for part, what in (("pooled", ""), ("without_bias", " without bias"))
+        ]
+        for name, errors in [*measured, ("ends of all but the last of a line", figures["followed"])]:
+            shares = (_percent(errors[f"within_{ms}ms"]) for ms in SHARES)
+            rows.append(
+                (name, figures["by"], *shares, _n(errors["mean"], 3), _n(errors["median"], 3), _ms(errors["bias"]))
+            )
     return table(head, rows)
 
 

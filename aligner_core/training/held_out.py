@@ -60,9 +60,9 @@ class HeldOut:
         return figures
 
     def conditions(self) -> list[tuple[str, list[Utterance], bool]]:
-        """Name, utterances, and whether under music, of everything that is measured."""
+        """Name, utterances, and whether under music, of everything that is measured and of which there is any."""
         alone = [(name, group, False) for name, group in self.groups.items()]
-        return [*alone, ("sung_over_music", self.groups["sung"], True)]
+        return [one for one in [*alone, ("sung_over_music", self.groups["sung"], True)] if one[1]]
 
     def features(self, utterance: Utterance, *, music: bool) -> Tensor:
         """Normalised (frames, MELS), with music at the level of the voice or without."""
