@@ -1,4 +1,4 @@
--- Stands before a script of macros and writes down what its dialogs say: SCRIPT and HEARD are put in by the test.
+-- Put before a script of macros, this writes down what its dialogs say, in a file that the test names for "HEARD".
 
 local register = aegisub.register_macro
 
@@ -14,5 +14,3 @@ aegisub.register_macro = function(name, description, process, validate)
         return process(...)
     end, validate)
 end
-
-dofile("SCRIPT")
