@@ -222,9 +222,7 @@ def said(table: Desk) -> Iterator[Path]:
     )
     real = SOURCE / "autoload" / "karalign.Timing.lua"
     listener = (Path(__file__).parent / "lua" / "listen.lua").read_text("utf-8")
-    script.write_text(
-        listener.replace("HEARD", str(heard)).replace("SCRIPT", str(real)).replace("SCRIPT and HEARD", "")
-    )
+    script.write_text(listener.replace('"HEARD"', f'"{heard}"') + real.read_text("utf-8"), encoding="utf-8")
     facts = (table.place / INSTALLED).read_text()
     yield heard
     script.write_bytes(real.read_bytes())
@@ -236,7 +234,7 @@ def told(table: Desk, said: Path, script: Path, sound: Path | None) -> str:
     before = script.read_bytes()
     with table.open(script, sound) as editor:
         editor.press("subtitle/select/all", "Time selected lines")
-        until("a dialog", lambda: len(editor.dialogs()) > 1, 120)
+        until("a dialog", lambda: len(editor.dialogs()) > 1)
         picture(table, "aegisub-message.png")
         table.xdotool("key", "Return")
         until("the end of the macro", lambda: not editor.dialogs())
