@@ -129,7 +129,7 @@ TASKS: Mapping[str, Task] = {"lines": _lines, "syllables": _syllables, "retime":
 def _found(aligner: Aligner, heard: Tensor, job: Job, sheet: Sheet) -> Alignment:
     """Where lines are heard, with lead-ins and lead-outs."""
     part = _part(job, sheet, len(heard) * aligner.model.frame_seconds)
-    timed = aligner.align_heard(heard, _bare(sheet.text), part=part).as_written()
+    timed = aligner.align_heard(heard, _bare(sheet.text), (), part).as_written()
     if not any(line.timed for line in timed.lines):
         raise AlignmentError("none of these lines is heard", job.audio, "is it the right sound?")
     lead, tail = (_number(job.options, name, 0) / 1000 for name in ("lead_in", "lead_out"))
