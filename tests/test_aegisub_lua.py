@@ -28,7 +28,7 @@ RUNS = [("luajit", "3.2"), ("luajit", "3.4"), ("lua5.1", "3.2"), ("lua5.4", "3.4
 @pytest.mark.parametrize("name", TESTS)
 @pytest.mark.parametrize(("lua", "version"), RUNS)
 def test_what_the_macros_promise(lua: str, version: str, name: str, tmp_path: Path) -> None:
-    command = [interpreter(lua), LUA / "spec.lua", SOURCE, tmp_path, version, name]
+    command: list[str | Path] = [interpreter(lua), LUA / "spec.lua", SOURCE, tmp_path, version, name]
     done = subprocess.run(command, check=False, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.stdout == "good\n", done.stderr
 
