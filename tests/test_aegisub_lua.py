@@ -13,7 +13,6 @@ from plugin.aegisub.places import SOURCE, scripts
 
 LUA = Path(__file__).parent / "lua"
 TESTS = re.findall(r"^function tests\.(\w+)\(", (LUA / "spec.lua").read_text(encoding="utf-8"), re.MULTILINE)
-INTERPRETERS = ("luajit", "lua5.1", "lua5.4")
 
 
 def interpreter(name: str) -> str:
@@ -33,20 +32,13 @@ def test_what_the_macros_promise(lua: str, version: str, name: str, tmp_path: Pa
     assert done.stdout == "good\n", done.stderr
 
 
-@pytest.mark.parametrize("lua", INTERPRETERS)
-def test_the_tests_can_fail(lua: str, tmp_path: Path) -> None:
+def test_the_tests_see_a_name_that_is_not_quoted(tmp_path: Path) -> None:
     broken = tmp_path / "scripts"
     shutil.copytree(SOURCE, broken)
     talk = broken / "include" / "karalign" / "host.lua"
     talk.write_text(talk.read_text(encoding="utf-8").replace("'\\\\''", "'"), encoding="utf-8")
-    command = [
-        interpreter(lua),
-        LUA / "spec.lua",
-        broken,
-        tmp_path,
-        "3.2",
-        "names_with_any_character_reach_the_program",
-    ]
+    hostile = "names_with_any_character_reach_the_program"
+    command: list[str | Path] = [interpreter("lua5.1"), LUA / "spec.lua", broken, tmp_path, "3.2", hostile]
     done = subprocess.run(command, check=False, cwd=tmp_path, capture_output=True, text=True, timeout=120)
     assert done.stdout == ""
 

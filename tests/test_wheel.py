@@ -53,6 +53,11 @@ def test_both_packages_are_marked_as_typed(wheel: zipfile.ZipFile) -> None:
     assert {"aligner_core/py.typed", "plugin/py.typed"} <= set(wheel.namelist())
 
 
+def test_the_macros_for_aegisub_are_in(wheel: zipfile.ZipFile) -> None:
+    lua = {name.removeprefix("plugin/aegisub/") for name in wheel.namelist() if name.endswith(".lua")}
+    assert lua == {"autoload/karalign.Timing.lua", "include/karalign/host.lua", "include/karalign/job.lua"}
+
+
 def test_every_checkpoint_is_in_and_has_its_checksum(wheel: zipfile.ZipFile) -> None:
     rows = [line.split() for line in wheel.read(WEIGHTS + "SHA256SUMS").decode().splitlines()]
     assert rows, "no checkpoint is released"
