@@ -40,7 +40,7 @@ class Refining:
     """
 
     reach: tuple[float, float, float] = (2.0, 30.0, 4.0)
-    away: tuple[float, float, float] = (0.05, 0.0, 0.05)
+    away: tuple[float, float, float] = (0.05, 0.02, 0.05)
     blur: float = 0.7
     doubt: float = 0.001
     least: float = 2.0
