@@ -97,5 +97,5 @@ def test_the_check_for_heavy_modules_sees_one() -> None:
 
 @pytest.mark.parametrize("command", ["", *COMMANDS])
 def test_help_is_there_in_a_moment(processor_seconds: Callable[..., float], command: str) -> None:
-    best = min(processor_seconds(*command.split(), "--help") for _ in range(3))
+    best = min(processor_seconds(*command.split(), "--help") for _ in range(5))  # other work on the machine counts too
     assert best < HELP_SECONDS
