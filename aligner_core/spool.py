@@ -12,8 +12,58 @@ from torch import Tensor
 
 from .errors import AudioError
 
-IN_MEMORY = 2**26  # bytes: 17 minutes of mono at 16 kHz, 3 of stereo at 44.1 kHz; what is longer goes to a file
+IN_MEMORY = 2**26  # bytes: half an hour of log-mels, 17 minutes of mono at 16 kHz; what is longer goes to a file
 SAMPLE = 4  # bytes
+
+
+class Rows:
+    """Rows of numbers, one after the other, any of which can be had again.
+
+    Args:
+        width: numbers in a row.
+
+    Attributes:
+        count: rows that there are.
+    """
+
+    def __init__(self, width: int) -> None:
+        self.width, self.count = width, 0
+        self._file = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 (closed by the class)
+
+    def __enter__(self) -> Self:
+        return self
+
+    def __exit__(
+        self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
+    ) -> None:
+        self.close()
+
+    def close(self) -> None:
+        """Forget all of them."""
+        self._file.close()
+
+    def write(self, rows: Tensor) -> None:
+        """Add float32 rows (n, width).
+
+        Raises:
+            AudioError: there is no room for them.
+        """
+        try:
+            self._file.write(rows.contiguous().numpy().data)
+        except OSError as error:
+            place = tempfile.gettempdir()
+            what = f"no room for a long sound: {error.strerror}"
+            raise AudioError(what, place, "free some, or set TMPDIR") from error
+        self.count += len(rows)
+
+    def read(self, first: int, last: int) -> Tensor:
+        """Rows `first` to `last` of those that there are, (n, width), the caller's own."""
+        row = SAMPLE * self.width
+        self._file.seek(first * row)
+        data = bytearray(self._file.read(max(min(last, self.count) - first, 0) * row))
+        return (
+            torch.frombuffer(data, dtype=torch.float32).reshape(-1, self.width) if data else torch.empty(0, self.width)
+        )
 
 
 class Spool:
@@ -28,13 +78,12 @@ class Spool:
     """
 
     def __init__(self, blocks: Iterable[Tensor], channels: int = 1) -> None:
-        self.channels, self.samples = channels, 0
-        self._file = tempfile.SpooledTemporaryFile(IN_MEMORY)  # noqa: SIM115 (closed by the class)
+        self._rows = Rows(channels)
         try:
             for block in blocks:
-                self._write(block.reshape(channels, -1).T.contiguous())
+                self._rows.write(block.reshape(channels, -1).T)
         except BaseException:
-            self._file.close()
+            self._rows.close()
             raise
 
     def __enter__(self) -> Self:
@@ -43,24 +92,16 @@ class Spool:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        self._file.close()
+        self._rows.close()
+
+    @property
+    def samples(self) -> int:
+        """Length of the sound."""
+        return self._rows.count
 
     def part(self, begin: int, end: int) -> Tensor:
         """Samples `begin` to `end`, (channels, end - begin); what lies outside the sound is silent."""
-        first, last = max(begin, 0), min(end, self.samples)
-        row = SAMPLE * self.channels
-        self._file.seek(first * row)
-        data = bytearray(self._file.read(max(last - first, 0) * row))
-        there = torch.frombuffer(data, dtype=torch.float32) if data else torch.empty(0)
-        before = min(first, end) - begin
-        missing = end - begin - before - len(there) // self.channels
-        return torch.nn.functional.pad(there.reshape(-1, self.channels).T, (before, missing))
-
-    def _write(self, rows: Tensor) -> None:
-        try:
-            self._file.write(rows.numpy().data)
-        except OSError as error:
-            place = tempfile.gettempdir()
-            what = f"no room for a long sound: {error.strerror}"
-            raise AudioError(what, place, "free some, or set TMPDIR") from error
-        self.samples += len(rows)
+        there = self._rows.read(max(begin, 0), min(end, self.samples))
+        before = min(max(begin, 0), end) - begin
+        missing = end - begin - before - len(there)
+        return torch.nn.functional.pad(there.T, (before, missing))

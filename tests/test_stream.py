@@ -17,7 +17,7 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from aligner_core import audio
+from aligner_core import audio, spool
 from aligner_core.acoustic import windows
 from aligner_core.acoustic.cnn import CnnConfig, CnnCtc
 from aligner_core.errors import AudioError
@@ -188,7 +188,7 @@ def test_a_sound_in_blocks_and_windows_is_heard_as_the_whole(
     monkeypatch: pytest.MonkeyPatch, frames: int, in_memory: int
 ) -> None:
     monkeypatch.setattr(windows, "WINDOW_FRAMES", 100)
-    monkeypatch.setattr(windows, "IN_MEMORY", in_memory)
+    monkeypatch.setattr(spool, "IN_MEMORY", in_memory)
     model = small_model()
     wave = noise(160 * (frames - 1) + 5)
     wave[len(wave) // 2 :] *= 30  # the level of the whole is known at its end only
@@ -218,19 +218,22 @@ def test_progress_is_told_when_all_has_been_read_and_ends_at_one(monkeypatch: py
     assert events[-1] == 1.0
 
 
-def test_a_full_disk_is_told_in_a_line() -> None:
+def test_a_full_disk_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     class Full:
         def write(self, data: memoryview) -> int:
             assert len(data) == 5
             raise OSError(28, "No space left on device")
 
+    rows = spool.Rows(audio.MELS)
+    rows.close()
+    monkeypatch.setattr(rows, "_file", Full())
     with pytest.raises(AudioError, match=r"no room for a long sound: No space left on device \(.*TMPDIR\)"):
-        windows._Mels(Full(), [torch.zeros(5, audio.MELS)])  # type: ignore[arg-type]
+        windows._Mels(rows, [torch.zeros(5, audio.MELS)])
 
 
 HEAR = """
 import resource, sys, torch
-from aligner_core import audio
+from aligner_core import audio, spool
 from aligner_core.acoustic.cnn import CnnConfig, CnnCtc
 model = CnnCtc(CnnConfig(width=16, kernels=(9, 15))).eval()
 model.log_probs(torch.zeros(160000))
@@ -254,7 +257,7 @@ def test_an_hour_is_heard_in_little_more_than_what_is_heard(tmp_path: Path) -> N
     frames, kilobytes = map(int, done.stdout.split())
     assert frames == 1 + 100 * seconds
     answer = frames * 41 * 4
-    assert 1024 * kilobytes < answer + windows.IN_MEMORY + 64 * MEGABYTE < frames * 160 * 4  # all of it as samples
+    assert 1024 * kilobytes < answer + spool.IN_MEMORY + 64 * MEGABYTE < frames * 160 * 4  # all of it as samples
 
 
 @pytest.mark.gpu

@@ -2,20 +2,16 @@
 
 from __future__ import annotations
 
-import tempfile
 from abc import abstractmethod
 from collections.abc import Callable, Iterable
-from typing import IO
 
 import torch
 from torch import Tensor, nn
 
 from aligner_core.audio import DYNAMIC_RANGE, FRAME_SECONDS, MELS, SAMPLE_RATE, log_mel_blocks
-from aligner_core.errors import AudioError
+from aligner_core.spool import Rows
 
 WINDOW_FRAMES = 3000  # that a network gives at a time; even, as networks may work on pairs of frames
-IN_MEMORY = 2**26  # bytes of log-mels, half an hour; what is longer goes to a temporary file
-ROW_BYTES = 4 * MELS
 
 
 class Windowed(nn.Module):
@@ -71,8 +67,8 @@ class Windowed(nn.Module):
         the context that a frame depends on, so that the result is that of the whole.
         """
         device = next(self.parameters()).device
-        with tempfile.SpooledTemporaryFile(IN_MEMORY) as file:
-            mels = _Mels(file, log_mel_blocks(blocks, device))
+        with Rows(MELS) as rows:
+            mels = _Mels(rows, log_mel_blocks(blocks, device))
             out = torch.empty(mels.frames, self.width)
             for begin in range(0, mels.frames, WINDOW_FRAMES):
                 end, before = min(begin + WINDOW_FRAMES, mels.frames), min(begin, self.reach)
@@ -84,19 +80,18 @@ class Windowed(nn.Module):
 
 
 class _Mels:
-    """The log-mels of a whole sound, and what `audio.normalise` would take out of them; not in memory if it is long.
+    """The log-mels of a whole sound, and what `audio.normalise` would take out of them.
 
     Args:
-        file: empty; where they are kept.
+        rows: none yet; where they are kept.
         blocks: log-mels (frames, MELS), one or more.
     """
 
-    def __init__(self, file: IO[bytes], blocks: Iterable[Tensor]) -> None:
-        self.file, self.frames, loudest = file, 0, -float("inf")
+    def __init__(self, rows: Rows, blocks: Iterable[Tensor]) -> None:
+        self.rows, loudest = rows, -float("inf")
         for block in blocks:
             loudest = max(loudest, float(block.max()))
-            self.frames += len(block)
-            self._write(block.cpu().contiguous())
+            rows.write(block.cpu())
         self.floor = loudest - DYNAMIC_RANGE
         total, squares = torch.zeros(MELS, dtype=torch.float64), 0.0
         for begin in range(0, self.frames, WINDOW_FRAMES):
@@ -111,17 +106,10 @@ class _Mels:
         """`audio.normalise` of all, frames `begin` to `end` of it: (frames, MELS)."""
         return self._above_floor(begin, end).sub_(self.mean).div_(max(self.deviation, 1e-2))
 
-    def _write(self, block: Tensor) -> None:
-        try:
-            self.file.write(block.numpy().data)
-        except OSError as error:
-            place = tempfile.gettempdir()
-            raise AudioError(
-                f"no room for a long sound: {error.strerror}", place, "free some, or set TMPDIR"
-            ) from error
+    @property
+    def frames(self) -> int:
+        """How many there are."""
+        return self.rows.count
 
     def _above_floor(self, begin: int, end: int) -> Tensor:
-        self.file.seek(begin * ROW_BYTES)
-        data = self.file.read((min(end, self.frames) - begin) * ROW_BYTES)
-        mels = torch.frombuffer(bytearray(data), dtype=torch.float32).reshape(-1, MELS)
-        return mels.sub_(self.floor).clamp_(min=0)
+        return self.rows.read(begin, end).sub_(self.floor).clamp_(min=0)

@@ -78,19 +78,33 @@ def manifest(paths: Iterable[Path], limit: int | None = None) -> list[Entry]:
     """What these packs hold; `limit` takes that many of each."""
     entries = []
     for path in paths:
-        with zipfile.ZipFile(path) as pack:
-            rows = [json.loads(row) for row in pack.read("manifest.jsonl").decode().splitlines()][:limit]
-        known = beside(path.with_suffix(".labels.jsonl"))
-        entries += [Entry(path, row, _words(row["text"]), known.get(row["id"], {})) for row in rows]
+        known = labels_beside(path)
+        entries += [Entry(path, row, _words(row["text"]), known.get(row["id"], {})) for row in rows(path)[:limit]]
     return entries
 
 
-def beside(path: Path) -> dict[str, dict[str, Any]]:
-    """What a file of labels says of each recording, by its id; nothing if there is no such file."""
+def rows(pack: Path) -> list[dict[str, Any]]:
+    """The lines of a pack's manifest."""
+    with zipfile.ZipFile(pack) as opened:
+        return [json.loads(row) for row in opened.read("manifest.jsonl").decode().splitlines()]
+
+
+def labels_beside(pack: Path) -> dict[str, dict[str, Any]]:
+    """What lies beside a pack in NAME.labels.jsonl, by the recording's id; nothing if there is no such file."""
+    path = pack.with_suffix(".labels.jsonl")
     if not path.exists():
         return {}
-    rows = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
-    return {row["id"]: row for row in rows}
+    known = [json.loads(line) for line in path.read_text(encoding="utf-8").splitlines()]
+    return {row["id"]: row for row in known}
+
+
+def sound(pack: Path, name: str) -> tuple[NDArray[np.float32], int]:
+    """The wave (samples,) of one recording of a pack, and its rate in Hz."""
+    import soundfile
+
+    with zipfile.ZipFile(pack) as opened:
+        wave, rate = soundfile.read(io.BytesIO(opened.read(f"{name}.ogg")), dtype="float32")
+    return wave, rate
 
 
 def decode(entries: Iterable[Entry], workers: int = 16) -> list[Utterance]:

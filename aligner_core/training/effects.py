@@ -120,6 +120,8 @@ def breaths(labels: Tensor, recipe: Recipe, dice: Dice) -> Tensor:
     """Mel power of a breath of 0.15 to 0.6 s in a crop whose voice has a mean of 1; only where labels (size, frames)
     say silence."""
     size, frames = labels.shape
+    if not recipe.breath:
+        return torch.zeros(size, frames, MELS, device=labels.device)
     middle, half = dice.uniform((size, 1), 0, frames), dice.uniform((size, 1), 0.075, 0.3) / FRAME_SECONDS
     time = torch.arange(frames, device=labels.device)
     swell = (1 - ((time - middle) / half).square()).clamp(min=0) * (labels == 0)

@@ -10,9 +10,7 @@ on the whole, against the second, is taken off before.
 from __future__ import annotations
 
 import argparse
-import io
 import json
-import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor
 from pathlib import Path
@@ -21,6 +19,8 @@ from typing import Any, NamedTuple
 
 from aligner_core.errors import AlignmentError, LyricsError
 from aligner_core.timeline import Alignment, Word
+
+from .data import rows, sound
 
 AGREE = 0.025  # s between two aligners that are of one mind
 Span = tuple[float, float]
@@ -103,11 +103,10 @@ def _rounded(*times: float) -> tuple[float, ...]:
 
 def times(pack: Path, workers: int) -> Iterator[tuple[dict[str, Any], list[Word]]]:
     """Each row of a pack with its timed words; rows in which a word was not found are left out."""
-    with zipfile.ZipFile(pack) as opened:
-        rows = [json.loads(row) for row in opened.read("manifest.jsonl").decode().splitlines()]
-    work = [(str(pack), row) for row in rows]
+    found = rows(pack)
+    work = [(pack, row) for row in found]
     with ProcessPoolExecutor(workers, initializer=_one_thread) as pool:
-        for row, words in zip(rows, pool.map(_timed, work, chunksize=8), strict=True):
+        for row, words in zip(found, pool.map(_timed, work, chunksize=8), strict=True):
             if words and all(word.timed and word.syllables for word in words):
                 yield row, words
 
@@ -118,18 +117,14 @@ def _one_thread() -> None:
     torch.set_num_threads(1)
 
 
-def _timed(work: tuple[str, dict[str, Any]]) -> list[Word]:
-    import soundfile
-
+def _timed(work: tuple[Path, dict[str, Any]]) -> list[Word]:
     from aligner_core import Aligner
 
     global _aligner  # noqa: PLW0603 - one a process
     pack, row = work
     _aligner = _aligner or Aligner.load()
-    with zipfile.ZipFile(pack) as opened:
-        wave, rate = soundfile.read(io.BytesIO(opened.read(f"{row['id']}.ogg")), dtype="float32")
     try:
-        found = _aligner.align_wave(wave, rate, Alignment.from_text(row["text"]))
+        found = _aligner.align_wave(*sound(pack, row["id"]), Alignment.from_text(row["text"]))
     except (AlignmentError, LyricsError):
         return []
     return list(found.words)

@@ -25,7 +25,7 @@ import soundfile
 
 from aligner_core.audio import SAMPLE_RATE
 
-from .data import beside
+from .data import labels_beside, rows, sound
 from .singer import Manner, Score, Style, breath, compose, spoken_pitch, sung_pitch
 from .vocoder import STEP, Floats, Segment, Timbre, Voice, analyse, settled, synthesize, tidy
 
@@ -89,21 +89,13 @@ def find(packs: Iterable[Path]) -> list[Source]:
     """Recordings that can be used: spoken, with segments of their own or with good ones beside the pack."""
     found = []
     for pack in packs:
-        labels = beside(pack.with_suffix(".labels.jsonl"))
-        with zipfile.ZipFile(pack) as opened:
-            rows = [json.loads(line) for line in opened.read("manifest.jsonl").decode().splitlines()]
-        for row in rows:
+        labels = labels_beside(pack)
+        for row in rows(pack):
             made = labels.get(row["id"], {"seg": [], "score": 0.0})
             seg = row.get("seg") or (made["seg"] if made["score"] >= SCORE else [])
             if seg and not row.get("notes") and _sayable(seg):
                 found.append(Source(pack, row, seg, "seg" in row))
     return found
-
-
-def _sound(source: Source) -> tuple[Floats, int]:
-    with zipfile.ZipFile(source.pack) as opened:
-        wave, rate = soundfile.read(io.BytesIO(opened.read(f"{source.row['id']}.ogg")), dtype="float32")
-    return wave, rate
 
 
 def _sayable(seg: Sequence[Sequence[object]]) -> bool:
@@ -193,7 +185,7 @@ def _levelled(wave: Floats, style: Style, random: Random) -> Floats:
 def make(order: Order) -> tuple[bytes, Row]:
     """The Ogg Opus file and the manifest line of an order, without its id."""
     source, random = order.source, Random(order.seed)
-    wave, rate = _sound(source)
+    wave, rate = sound(source.pack, source.row["id"])
     if rate != SAMPLE_RATE:
         raise ValueError(f"packs hold {SAMPLE_RATE} Hz, not {rate}")
     part = phrase(tidy(source.seg), random)
@@ -234,7 +226,7 @@ def numbered(ogg: bytes, serial: int) -> bytes:
 
 def write_pack(out: Path, wanted: Iterator[Order], minutes: float, workers: int = 1) -> None:
     """Makes recordings into a pack at `out`, which appears when it is whole, until they last that long."""
-    rows: list[Row] = []
+    written: list[Row] = []
     unfinished = out.with_name(f"{out.name}.part")
     try:
         with zipfile.ZipFile(unfinished, "w") as pack, get_context("spawn").Pool(workers) as pool:
@@ -243,10 +235,10 @@ def write_pack(out: Path, wanted: Iterator[Order], minutes: float, workers: int 
                 for order, (ogg, row) in zip(batch, pool.imap(make, batch), strict=True):
                     if seconds < minutes * 60:
                         seconds += row["dur"]
-                        rows.append({"id": f"v{order.seed.replace('/', '-')}", **row})
-                        pack.writestr(zipfile.ZipInfo(f"{rows[-1]['id']}.ogg"), ogg)
+                        written.append({"id": f"v{order.seed.replace('/', '-')}", **row})
+                        pack.writestr(zipfile.ZipInfo(f"{written[-1]['id']}.ogg"), ogg)
             manifest = zipfile.ZipInfo("manifest.jsonl")
-            pack.writestr(manifest, "\n".join(json.dumps(row) for row in rows), zipfile.ZIP_DEFLATED)
+            pack.writestr(manifest, "\n".join(json.dumps(row) for row in written), zipfile.ZIP_DEFLATED)
         unfinished.replace(out)
     finally:
         unfinished.unlink(missing_ok=True)
