@@ -1,6 +1,7 @@
 """What the acoustic model and the vocoder agree on: the rate, the frames and the log-mel of a voice.
 
-Frame i covers the samples [HOP i, HOP (i + 1)): 10 ms, as the aligner's frames. What is left over at the end is no frame.
+Frame i covers the samples [HOP i, HOP (i + 1)): 10 ms, as the aligner's frames. What is left over at the end is no
+frame.
 """
 
 from __future__ import annotations
@@ -57,11 +58,16 @@ def log_mel(wave: Tensor) -> Tensor:
 def mel_bands(device: torch.device) -> Tensor:
     """Weights of the bands, triangles of equal area on Slaney's scale; shape (WINDOW // 2 + 1, MELS)."""
     with torch.device("cpu"), torch.inference_mode(mode=False):
-        edges = _hertz(torch.linspace(0.0, float(_slaney(torch.tensor(TOP))), MELS + 2))
+        edges = band_edges()
         bins = torch.linspace(0.0, RATE / 2, WINDOW // 2 + 1)[:, None]
         rise = (bins - edges[:-2]) / (edges[1:-1] - edges[:-2])
         fall = (edges[2:] - bins) / (edges[2:] - edges[1:-1])
         return (torch.minimum(rise, fall).clamp(min=0.0) * 2.0 / (edges[2:] - edges[:-2])).to(device)
+
+
+def band_edges() -> Tensor:
+    """Hz, (MELS + 2,): band i rises from entry i, is highest at the next and ends at the one after."""
+    return _hertz(torch.linspace(0.0, float(_slaney(torch.tensor(TOP))), MELS + 2))
 
 
 def _slaney(hertz: Tensor) -> Tensor:
