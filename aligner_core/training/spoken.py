@@ -1,0 +1,303 @@
+"""Speech of one voice to train the spoken voice with: `python -m aligner_core.training.spoken PACK.zip ...`.
+
+A spoken pack is a zip of ID.ogg at 24 kHz and a manifest.jsonl with `seg`, where the phones carry stress. The times in
+it are coarse, so the released aligner's network times the phones anew, pauses optional between words; PACK.spoken.pt
+beside the pack then holds phones, their frames and the pitch, for all recordings in which that went well. `"sung": true`
+marks song. Training reads both with `read_spoken`; it needs neither the aligner nor a pitch tracker.
+"""
+
+from __future__ import annotations
+
+import argparse
+import io
+import zipfile
+from collections.abc import Iterable, Iterator, Sequence
+from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
+from dataclasses import dataclass
+from itertools import groupby, pairwise
+from pathlib import Path
+from typing import TYPE_CHECKING, Any, NamedTuple, cast
+
+import numpy as np
+import torch
+from numpy.typing import NDArray
+from torch import Tensor
+
+from aligner_core.errors import AudioError
+from aligner_core.phones import base
+from aligner_core.tts.acoustic import PAUSE, SYMBOLS
+from aligner_core.tts.sound import HOP, RATE
+
+from .data import rows
+
+if TYPE_CHECKING:
+    from aligner_core.acoustic import AcousticModel
+
+SHORTEST_PAUSE = 6  # frames; what is shorter belongs to the sounds beside it
+CLOSURES = frozenset("P T K B D G CH JH".split())  # noqa: SIM905 - they begin with silence
+LEAST = 2  # frames of a phone
+PITCHES = (80.0, 800.0)  # Hz between which a voice is looked for
+ASTRAY = 0.25  # s between the times of the manifest and ours; a recording in which more phones than a
+ASTRAY_SHARE = 0.05  # share of all are so far off is left out
+KIND = "spoken labels"
+Word = tuple[str, ...]
+
+
+class Labels(NamedTuple):
+    """One recording: phones with "sil", frames of each, Hz of each frame (0 where there is no pitch)."""
+
+    phones: list[str]
+    durations: list[int]
+    f0: NDArray[np.float32]
+
+
+@dataclass(frozen=True)
+class Spoken:
+    """Recordings as flat tensors; recording i has phones `phone_at[i]:phone_at[i + 1]`, and so on.
+
+    Args:
+        ids: their names, with that of their pack.
+        wave: int16 (all samples,) at RATE, HOP for each frame.
+        phones, durations: int64 (all phones,), indices into `SYMBOLS`, and frames.
+        f0: float32 (all frames,), Hz, 0 where there is no pitch.
+        phone_at, frame_at: int64 (recordings + 1,), on the CPU.
+        sung: bool (recordings,), on the CPU.
+    """
+
+    ids: tuple[str, ...]
+    wave: Tensor
+    phones: Tensor
+    durations: Tensor
+    f0: Tensor
+    phone_at: Tensor
+    frame_at: Tensor
+    sung: Tensor
+
+
+def words_of(seg: Sequence[Sequence[Any]]) -> list[tuple[Word, float]]:
+    """The words of a manifest's row, each with its phones and the time in s of the first."""
+    spoken = [row for row in seg if row[0] >= 0]
+    groups = [list(group) for _, group in groupby(spoken, key=lambda row: row[0])]
+    return [(tuple(str(row[1]) for row in group), float(group[0][2])) for group in groups]
+
+
+def timed(model: AcousticModel, wave: NDArray[np.float32], words: Sequence[Word]) -> list[tuple[float, float]]:
+    """Seconds at which each phone of these words begins and ends, by the model's best path; [] if they do not fit.
+
+    Args:
+        wave: (samples,) at RATE.
+    """
+    from aligner_core.costs import Decoding
+    from aligner_core.edges import refine
+    from aligner_core.evidence import columns, weighed
+    from aligner_core.graph import Graph
+    from aligner_core.lattice import REST, Visit
+    from aligner_core.resampling import resampled
+    from aligner_core.viterbi import viterbi
+
+    heard = model.log_probs(torch.cat(list(resampled([torch.from_numpy(wave)], RATE, model.sample_rate))))
+    count, places = len(model.symbols), columns(model.symbols).phones
+    symbols, word_of = [REST], [-1]
+    for at, word in enumerate(words):
+        symbols += [*(places[base(phone)] for phone in word), REST]
+        word_of += [*[at] * len(word), -1]
+    rests = [at < 0 for at in word_of]
+    graph = Graph.chain(symbols, [1 if rest else LEAST for rest in rests], rests)
+    if graph.frames_needed > len(heard):
+        return []
+    path = viterbi(weighed(heard[:, :count], model.symbols, Decoding(pause=0.0)), graph)
+    states = zip(path.states.tolist(), path.starts.tolist(), path.ends.tolist(), strict=True)
+    visits = [Visit(word_of[s], 0, 0, 0, symbols[s], a, b) for s, a, b in states if word_of[s] >= 0]
+    spans = refine(visits, heard[:, count:]) if heard.shape[1] > count else [(v.start, v.end) for v in visits]
+    return [(a * model.frame_seconds, b * model.frame_seconds) for a, b in spans]
+
+
+def in_frames(
+    words: Sequence[Word], times: Sequence[tuple[float, float]], frames: int
+) -> tuple[list[str], list[int]]:
+    """Phones and pauses with whole frames that fill the recording; a short pause goes to the sounds beside it.
+
+    Args:
+        times: s, of each phone of the words.
+        frames: of the recording.
+    """
+    names: list[str] = []
+    starts: list[int] = []
+    flat = [phone for word in words for phone in word]
+    spans = [(round(a * RATE / HOP), round(b * RATE / HOP)) for a, b in times]
+    for at, (phone, (start, _)) in enumerate(zip(flat, spans, strict=True)):
+        before = spans[at - 1][1] if at else 0
+        if start - before >= SHORTEST_PAUSE or (at == 0 and start > 0):
+            names, starts = [*names, PAUSE], [*starts, before]
+        elif at and start > before:  # a stop begins with its closure; else each takes half
+            start = before if base(phone) in CLOSURES else (before + start) // 2
+        names, starts = [*names, phone], [*starts, start]
+    if spans and frames - spans[-1][1] > 0:
+        names, starts = [*names, PAUSE], [*starts, spans[-1][1]]
+    return names, _apart(starts, frames)
+
+
+def _apart(starts: Sequence[int], frames: int) -> list[int]:
+    """Lengths from starts: the first is 0, and each lasts a frame or more if all fit."""
+    left = len(starts)
+    out = [0]
+    for at, start in enumerate(starts[1:], start=1):
+        out.append(min(max(start, out[-1] + 1), frames - (left - at)))
+    return [b - a for a, b in pairwise([*out, frames])]
+
+
+def pitches(wave: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
+    """Hz in the middle of each frame (frames,), 0 where there is no pitch; WORLD's Harvest (Morise 2017)."""
+    import pyworld
+
+    step = 1000 * HOP / RATE / 2  # ms; every other value lies in the middle of a frame
+    low, high = PITCHES
+    found, _ = pyworld.harvest(wave.astype(np.float64), RATE, f0_floor=low, f0_ceil=high, frame_period=step)
+    middle = np.asarray(found[1::2][:frames], np.float32)
+    return np.pad(middle, (0, frames - len(middle)))
+
+
+def labelled(model: AcousticModel, row: dict[str, Any], wave: NDArray[np.float32]) -> Labels | None:
+    """The labels of one recording; None if the sound is not what its row says."""
+    found = words_of(row["seg"])
+    words = [word for word, _ in found]
+    times = timed(model, wave, words)
+    frames = len(wave) // HOP
+    if not times or _astray(times, found) or sum(map(len, words)) + 2 > frames:
+        return None
+    phones, durations = in_frames(words, times, frames)
+    return Labels(phones, durations, pitches(wave, frames))
+
+
+def _astray(times: Sequence[tuple[float, float]], found: Sequence[tuple[Word, float]]) -> bool:
+    """Whether words begin elsewhere than in the manifest, too many of them."""
+    at, far = 0, 0
+    for word, start in found:
+        far += abs(times[at][0] - start) > ASTRAY
+        at += len(word)
+    return far > ASTRAY_SHARE * len(found)
+
+
+def prepare(pack: Path, workers: int = 2) -> tuple[int, int]:
+    """Write PACK.spoken.pt; how many recordings it holds, and how many there are."""
+    found = rows(pack)
+    with ProcessPoolExecutor(workers, initializer=_one_thread) as pool:
+        made = list(pool.map(_labelled, [(pack, row) for row in found], chunksize=4))
+    good = [(row, labels) for row, labels in zip(found, made, strict=True) if labels]
+    index = {name: at for at, name in enumerate(SYMBOLS)}
+    data = {
+        "kind": KIND,
+        "symbols": list(SYMBOLS),
+        "ids": [row["id"] for row, _ in good],
+        "sung": torch.tensor([bool(row.get("sung")) for row, _ in good], dtype=torch.bool),
+        "phones": _flat([[index[name] for name in labels.phones] for _, labels in good]),
+        "durations": _flat([labels.durations for _, labels in good]),
+        "f0": torch.from_numpy(np.concatenate([np.zeros(0, np.float32), *(labels.f0 for _, labels in good)])),
+        "phone_at": _offsets(len(labels.phones) for _, labels in good),
+        "frame_at": _offsets(len(labels.f0) for _, labels in good),
+    }
+    out = beside(pack)
+    part = out.with_suffix(".part")
+    torch.save(data, part)
+    part.replace(out)
+    return len(good), len(found)
+
+
+def beside(pack: Path) -> Path:
+    """Where the labels of a pack lie."""
+    return pack.with_suffix(".spoken.pt")
+
+
+def _flat(lists: Iterable[Sequence[int]]) -> Tensor:
+    return torch.tensor([value for values in lists for value in values], dtype=torch.int16)
+
+
+def _offsets(lengths: Iterable[int]) -> Tensor:
+    return torch.tensor([0, *np.cumsum(list(lengths)).tolist()], dtype=torch.int64)
+
+
+def _one_thread() -> None:
+    torch.set_num_threads(1)
+
+
+def _labelled(work: tuple[Path, dict[str, Any]]) -> Labels | None:
+    from aligner_core import acoustic
+
+    global _model  # noqa: PLW0603 - one a process
+    _model = _model or acoustic.load()
+    pack, row = work
+    with zipfile.ZipFile(pack) as opened:
+        wave = _decode(opened.read(f"{row['id']}.ogg"), row["id"])
+    return labelled(_model, row, wave.astype(np.float32) / 32768)
+
+
+_model: Any = None
+
+
+def _decode(sound: bytes, name: str) -> NDArray[np.int16]:
+    import soundfile
+
+    wave, rate = soundfile.read(io.BytesIO(sound), dtype="int16")
+    if rate != RATE or wave.ndim != 1:
+        raise AudioError(f"{rate} Hz, {wave.ndim} channels", name, f"spoken packs hold one channel at {RATE} Hz")
+    return np.asarray(wave, np.int16)
+
+
+def read_spoken(packs: Iterable[Path], device: torch.device | str = "cpu", workers: int = 16) -> Spoken:
+    """All labelled recordings of these packs, decoded with threads; flat tensors on the device.
+
+    Raises:
+        AudioError: a sound has another length than its labels, or another rate.
+    """
+    parts = [_read(pack, workers) for pack in packs]
+    at = [torch.zeros(1, dtype=torch.int64)], [torch.zeros(1, dtype=torch.int64)]
+    for _, _, data in parts:
+        for list_, name in zip(at, ("phone_at", "frame_at"), strict=True):
+            list_.append(data[name][1:] + list_[-1][-1])
+    flat = {name: torch.cat([data[name] for _, _, data in parts]) for name in ("phones", "durations", "f0", "sung")}
+    return Spoken(
+        tuple(name for ids, _, _ in parts for name in ids),
+        torch.from_numpy(np.concatenate([wave for _, waves, _ in parts for wave in waves])).to(device),
+        flat["phones"].long().to(device), flat["durations"].long().to(device), flat["f0"].to(device),
+        torch.cat(at[0]), torch.cat(at[1]), flat["sung"],
+    )  # fmt: skip
+
+
+def _read(pack: Path, workers: int) -> tuple[list[str], list[NDArray[np.int16]], dict[str, Any]]:
+    data = cast(dict[str, Any], torch.load(beside(pack), weights_only=True))
+    if tuple(data["symbols"]) != SYMBOLS:
+        raise AudioError("labels of another version", str(beside(pack)), "prepare the pack again")
+    with zipfile.ZipFile(pack) as opened:
+        sounds = [opened.read(f"{name}.ogg") for name in data["ids"]]
+    with ThreadPoolExecutor(workers) as pool:
+        waves = list(pool.map(_decode, sounds, data["ids"]))
+    cut = []
+    for name, wave, frames in zip(data["ids"], waves, data["frame_at"].diff().tolist(), strict=True):
+        if len(wave) // HOP != frames:
+            raise AudioError(f"{len(wave) // HOP} frames, labels of {frames}", f"{pack}: {name}")
+        cut.append(wave[: frames * HOP])
+    return [f"{pack.stem}/{name}" for name in data["ids"]], cut, data
+
+
+def prepared(packs: Iterable[Path], workers: int) -> Iterator[str]:
+    """Prepare each pack that is not yet; what came of it."""
+    for pack in packs:
+        if beside(pack).exists():
+            yield f"{pack}: done before"
+            continue
+        good, all_ = prepare(pack, workers)
+        yield f"{pack}: {good} of {all_} recordings"
+
+
+def main() -> None:
+    """The command line."""
+    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
+    parser.add_argument("packs", type=Path, nargs="+")
+    parser.add_argument("--workers", type=int, default=2)
+    given = parser.parse_args()
+    for line in prepared(given.packs, given.workers):
+        print(line, flush=True)  # noqa: T201
+
+
+if __name__ == "__main__":
+    main()

@@ -1,0 +1,192 @@
+"""A voice as it is released: acoustic model and duration model in one file that describes itself."""
+
+from __future__ import annotations
+
+import dataclasses
+from collections.abc import Sequence
+from pathlib import Path
+from typing import Any
+
+import torch
+from torch import Tensor, nn
+
+from aligner_core.errors import AlignmentError, WeightsError
+
+from .acoustic import ENERGY, PITCH, Acoustic, AcousticConfig, Told, nothing_told, phone_means
+from .durations import DurationConfig, Durations, rounded
+from .sound import Frames
+
+FORMAT = 1
+KIND = "karalign voice"
+
+
+class Voice:
+    """Phones to frames that a vocoder can make sound of.
+
+    Args:
+        acoustic, durations: trained.
+        card: plain data on how they were made.
+    """
+
+    def __init__(self, acoustic: Acoustic, durations: Durations, card: dict[str, Any] | None = None) -> None:
+        self.acoustic, self.lengths, self.card = acoustic.eval(), durations.eval(), card or {}
+        self._index = {name: at for at, name in enumerate(acoustic.config.symbols)}
+
+    @property
+    def device(self) -> torch.device:
+        """Where the networks are."""
+        return self.acoustic.mel_mean.device
+
+    @property
+    def range(self) -> tuple[float, float]:
+        """Hz, the pitch at which this voice speaks: two standard deviations to either side."""
+        mean, deviation = self.acoustic.pitch_scale
+        low, high = torch.exp(torch.stack([mean - 2 * deviation, mean + 2 * deviation])).tolist()
+        return low, high
+
+    @torch.inference_mode()
+    def durations(self, phones: Sequence[str], total: int | None = None, pace: float = 1.0) -> list[int]:
+        """Frames of each phone.
+
+        Args:
+            total: frames of the whole line, if they are given.
+            pace: how much faster than of itself.
+
+        Raises:
+            AlignmentError: a phone is not known, or there are more phones than frames.
+        """
+        names = self._names(phones)
+        encoded = self.acoustic.encode(names, torch.ones_like(names, dtype=torch.bool))
+        normal = self.lengths(encoded, torch.tensor([len(phones)]))
+        frames = self.lengths.frames(names, normal)[0] / pace
+        return rounded(phones, frames.tolist(), total)
+
+    @torch.inference_mode()
+    def frames(
+        self, phones: Sequence[str], durations: Sequence[int], pitch: Sequence[float | None] = (),
+        energy: Sequence[float | None] = (), melody: Tensor | None = None,
+    ) -> Frames:  # fmt: skip
+        """How the line sounds.
+
+        Args:
+            durations: frames of each phone, 1 or more.
+            pitch: Hz of each phone; None is guessed, and so are all if nothing is given.
+            energy: mean log-mel of each phone, likewise.
+            melody: Hz of each frame (frames,), above 0 everywhere; the line then follows it exactly.
+
+        Raises:
+            AlignmentError: a phone is not known, or the numbers of things don't match.
+        """
+        names = self._names(phones)
+        total = _checked(phones, durations, pitch, energy, melody)
+        lengths = torch.tensor([list(durations)], device=self.device)
+        told = nothing_told(lengths, total)
+        if melody is not None:
+            told = _follow(told, self._normal(melody.to(self.device), PITCH)[None], lengths)
+        there = torch.ones_like(names, dtype=torch.bool)
+        encoded = self.acoustic.encode(names, there)
+        guessed = self.acoustic.guessed(encoded, there)
+        told = self._completed(told, guessed, (pitch, energy))
+        spoken = self.acoustic.decode(encoded, guessed, lengths, told, total)
+        mean, deviation = self.acoustic.pitch_scale
+        f0 = torch.exp(spoken.pitch[0].clamp(-4, 4) * deviation + mean) if melody is None else melody
+        mel = spoken.mel[0] * self.acoustic.mel_deviation + self.acoustic.mel_mean
+        return Frames(mel.cpu(), f0.float().cpu(), spoken.voicing[0].sigmoid().cpu())
+
+    def _completed(self, told: Told, guessed: Tensor, given: tuple[Sequence[float | None], ...]) -> Told:
+        """What is given for phones, then what is guessed; energy is guessed of speech only, as song is louder."""
+        prosody, known = told.prosody.clone(), told.known.clone()
+        guess = ~known & (torch.arange(2, device=self.device) == PITCH) | ~told.follow[:, None, None]
+        prosody, known = torch.where(guess, guessed, prosody), known | guess
+        for column, values in zip((PITCH, ENERGY), given, strict=True):
+            for at, value in enumerate(values):
+                if value is not None:
+                    prosody[0, at, column] = self._normal(torch.tensor(value, device=self.device), column)
+                    known[0, at, column] = True
+        return told._replace(prosody=prosody, known=known)
+
+    def _normal(self, values: Tensor, column: int) -> Tensor:
+        """Hz or mean log-mels to standard deviations."""
+        mean, deviation = self.acoustic.pitch_scale if column == PITCH else self.acoustic.energy_scale
+        return ((values.log() if column == PITCH else values) - mean) / deviation
+
+    def _names(self, phones: Sequence[str]) -> Tensor:
+        unknown = [phone for phone in phones if phone not in self._index]
+        if unknown or not phones:
+            what = f"the voice has no sound {unknown[0]!r}" if unknown else "there is nothing to say"
+            raise AlignmentError(what, hint="ARPAbet, vowels with 0, 1 or 2, and sil")
+        return torch.tensor([[self._index[phone] for phone in phones]], device=self.device)
+
+    def save(self, path: Path) -> None:
+        """Write the voice with float16 weights."""
+        part = path.with_suffix(".part")
+        torch.save(
+            {
+                "format": FORMAT,
+                "kind": KIND,
+                "acoustic": _plain(self.acoustic),
+                "durations": _plain(self.lengths),
+                "card": self.card,
+            },
+            part,
+        )
+        part.replace(path)
+
+
+def load_voice(path: Path, device: str | torch.device = "cpu") -> Voice:
+    """A voice from its file.
+
+    Raises:
+        WeightsError: it is missing, damaged or not a voice.
+    """
+    if not path.is_file():
+        raise WeightsError("there is no such voice", str(path))
+    try:
+        data = torch.load(path, map_location="cpu", weights_only=True)
+    except Exception as error:  # there is nothing that a damaged file may not raise
+        raise WeightsError("damaged, or not a voice", str(path), "install the package again") from error
+    if not isinstance(data, dict) or data.get("kind") != KIND or data.get("format") != FORMAT:
+        raise WeightsError("not a voice of this version", str(path), f"format {FORMAT}")
+    try:
+        acoustic = Acoustic(AcousticConfig(**_tuples(data["acoustic"]["config"])))
+        durations = Durations(DurationConfig(**_tuples(data["durations"]["config"])))
+        for network, part in ((acoustic, data["acoustic"]), (durations, data["durations"])):
+            network.load_state_dict({name: weight.float() for name, weight in part["state"].items()})
+    except (RuntimeError, TypeError, KeyError, AttributeError) as error:
+        raise WeightsError(f"does not fit its network: {str(error).splitlines()[0]}", str(path)) from error
+    return Voice(acoustic.to(device), durations.to(device), data["card"])
+
+
+def _checked(
+    phones: Sequence[str], durations: Sequence[int], pitch: Sequence[float | None], energy: Sequence[float | None],
+    melody: Tensor | None,
+) -> int:  # fmt: skip
+    """Frames of the line, if everything fits."""
+    if len(durations) != len(phones) or min(durations) < 1:
+        raise AlignmentError(f"{len(phones)} sounds, {len(durations)} lengths", hint="1 frame or more for each")
+    for name, values in (("pitches", pitch), ("energies", energy)):
+        if values and len(values) != len(phones):
+            raise AlignmentError(f"{len(phones)} sounds, {len(values)} {name}")
+    total = sum(durations)
+    if melody is not None and (melody.shape != (total,) or not bool((melody > 0).all())):
+        raise AlignmentError(f"the melody has {tuple(melody.shape)} frames of {total}, or some without pitch")
+    return total
+
+
+def _follow(told: Told, melody: Tensor, durations: Tensor) -> Told:
+    """A melody (1, frames) tells the pitch of the phones too."""
+    prosody, known = told.prosody.clone(), told.known.clone()
+    prosody[..., PITCH], known[..., PITCH] = phone_means(melody, durations), True
+    return told._replace(prosody=prosody, known=known, melody=melody, follow=torch.ones_like(told.follow))
+
+
+def _plain(network: nn.Module) -> dict[str, Any]:
+    config = dataclasses.asdict(network.config)  # type: ignore[arg-type]
+    return {
+        "config": {k: list(v) if isinstance(v, tuple) else v for k, v in config.items()},
+        "state": {name: weight.detach().half().cpu().contiguous() for name, weight in network.state_dict().items()},
+    }
+
+
+def _tuples(config: dict[str, Any]) -> dict[str, Any]:
+    return {k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}
