@@ -46,7 +46,7 @@ def ctc_loss(
     Raises:
         AlignmentError: shapes or lengths contradict each other.
     """
-    _check(log_probs, targets, input_lengths, target_lengths)
+    check(log_probs, targets, input_lengths, target_lengths)
     states, skips = _states(targets, blank)
     emissions = log_probs.clamp(min=_NEVER).gather(2, states.expand(len(log_probs), -1, -1))
     rows = _forward(emissions, skips)
@@ -57,7 +57,7 @@ def ctc_loss(
     ends = torch.where(torch.stack([blanks >= 0, blanks > 0]), ends, _NEVER)
     loss = -ends.logsumexp(0)
     loss = torch.where(loss < _IMPOSSIBLE, loss, 0.0 if zero_infinity else float("inf"))
-    return _reduce(loss, target_lengths, reduction)
+    return reduced(loss, target_lengths, reduction)
 
 
 def prior_ctc_loss(
@@ -83,14 +83,14 @@ def prior_ctc_loss(
 
     Other arguments, result and errors as `ctc_loss`.
     """
-    _check(logits, targets, input_lengths, target_lengths)
+    check(logits, targets, input_lengths, target_lengths)
     q = logits.log_softmax(-1) - scale * log_prior
     lengths = (input_lengths, target_lengths)
     loss = F.ctc_loss(q.log_softmax(-1), targets, *lengths, blank, reduction="none", zero_infinity=True)
     inside = torch.arange(len(q), device=q.device)[:, None] < input_lengths.to(q.device)
     loss = loss - torch.where(inside, q.logsumexp(-1), 0.0).sum(0)
     possible = (_frames_needed(targets, target_lengths) <= input_lengths.to(targets.device)).to(q.device)
-    return _reduce(torch.where(possible, loss, 0.0 if zero_infinity else float("inf")), target_lengths, reduction)
+    return reduced(torch.where(possible, loss, 0.0 if zero_infinity else float("inf")), target_lengths, reduction)
 
 
 def _states(targets: Tensor, blank: int) -> tuple[Tensor, Tensor]:
@@ -121,7 +121,8 @@ def _frames_needed(targets: Tensor, target_lengths: Tensor) -> Tensor:
     return lengths + ((targets[:, 1:] == targets[:, :-1]) & inside).sum(1)
 
 
-def _reduce(loss: Tensor, target_lengths: Tensor, reduction: Reduction) -> Tensor:
+def reduced(loss: Tensor, target_lengths: Tensor, reduction: Reduction) -> Tensor:
+    """Losses (batch,) as `reduction` says; see `ctc_loss`."""
     if reduction == "sum":
         return loss.sum()
     if reduction == "mean":
@@ -129,13 +130,18 @@ def _reduce(loss: Tensor, target_lengths: Tensor, reduction: Reduction) -> Tenso
     return loss
 
 
-def _check(log_probs: Tensor, targets: Tensor, input_lengths: Tensor, target_lengths: Tensor) -> None:
+def check(log_probs: Tensor, targets: Tensor, input_lengths: Tensor, target_lengths: Tensor, fewest: int = 0) -> None:
+    """Refuse what contradicts itself; each target has at least `fewest` labels.
+
+    Raises:
+        AlignmentError: shapes or lengths do.
+    """
     if log_probs.ndim != 3 or targets.ndim != 2 or log_probs.shape[1] != len(targets):
         shapes = f"{tuple(log_probs.shape)} and {tuple(targets.shape)}"
         raise AlignmentError(f"scores and targets of shapes {shapes}", hint="(frames, batch, symbols), (batch, labels)")
     for name, lengths, least, most in (
         ("input", input_lengths, 1, len(log_probs)),
-        ("target", target_lengths, 0, targets.shape[1]),
+        ("target", target_lengths, fewest, targets.shape[1]),
     ):
         if lengths.shape != (len(targets),) or bool(((lengths < least) | (lengths > most)).any()):
             raise AlignmentError(f"{name} lengths {lengths.tolist()}", hint=f"{len(targets)} of {least} to {most}")

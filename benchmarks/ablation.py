@@ -52,6 +52,11 @@ def sized(size: str, share: str) -> Change:
     return lambda plan: replace(plan, model=SIZES[size], share=SHARES[share])
 
 
+def chained(plan: Plan, frame_steps: int = 0) -> Plan:
+    """A plan for ASG, whose network has transitions."""
+    return replace(plan, objective="asg", frame_steps=frame_steps, model=dict(plan.model) | {"chained": True})
+
+
 INGREDIENTS: dict[str, Change] = {
     "everything": lambda plan: plan,
     "no music mixed in": recipe(music=0.0, quiet=0.0, backing=0.0),
@@ -66,6 +71,8 @@ INGREDIENTS: dict[str, Change] = {
     "no smoothing, no dropout": lambda plan: replace(plan, smoothing=0.0, model=dict(plan.model) | {"dropout": 0.0}),
     "CTC instead of frames": lambda plan: replace(plan, objective="ctc"),
     "CTC with priors, after frames": lambda plan: replace(plan, objective="prior_ctc", frame_steps=300),
+    "ASG instead of frames": chained,
+    "ASG, after frames": lambda plan: chained(plan, frame_steps=300),
 }
 SCALING: dict[str, Change] = {
     f"{size}, {share}": sized(size, share) for size in SIZES for share in SHARES if (size, share) != ("middle", "all")

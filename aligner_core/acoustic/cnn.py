@@ -12,6 +12,7 @@ from dataclasses import dataclass
 import torch
 from torch import Tensor, nn
 
+from aligner_core.asg import log_shares
 from aligner_core.audio import MELS
 from aligner_core.phones import PHONES
 
@@ -20,6 +21,7 @@ from .windows import Windowed
 SILENCE, MUSIC = "sil", "music"
 SYMBOLS = (SILENCE, *PHONES, MUSIC)  # [0] is silence, and the blank of CTC; the last, music without a voice
 EDGES = ("start", "end", "inner")  # of a word, of a word, and from one phone of a word to the next
+CHAINED = 100  # frames beside a window after which transitions have forgotten it
 
 
 @dataclass(frozen=True)
@@ -32,6 +34,7 @@ class CnnConfig:
         expansion: hidden channels of a block as a multiple of `width`.
         dropout: probability, while training.
         edge_width: channels of the head for edges; 0 for a network without one.
+        chained: the network has learnt transitions between symbols (`aligner_core.asg`).
     """
 
     width: int = 288
@@ -40,6 +43,7 @@ class CnnConfig:
     dropout: float = 0.1
     symbols: tuple[str, ...] = SYMBOLS
     edge_width: int = 0
+    chained: bool = False
 
 
 class Block(nn.Module):
@@ -121,6 +125,8 @@ class CnnCtc(Windowed):
         self.norm = nn.LayerNorm(width)
         self.head = nn.Linear(width, len(config.symbols))
         self.edges = EdgeHead(width, config.edge_width, config.dropout) if config.edge_width else None
+        count = len(config.symbols)
+        self.transitions = nn.Parameter(torch.zeros(count, count)) if config.chained else None
 
     @property
     def symbols(self) -> tuple[str, ...]:
@@ -153,12 +159,16 @@ class CnnCtc(Windowed):
         return len(self.symbols) + (len(EDGES) if self.edges else 0)
 
     def table(self, features: Tensor) -> Tensor:
-        """See `Windowed`."""
+        """See `Windowed`; what is heard with transitions is each symbol's share of all paths."""
         logits, edges = self.hear(features)
         known = logits.float().log_softmax(-1)
+        if self.transitions is not None:
+            with torch.autocast(features.device.type, enabled=False):
+                known = log_shares(known.transpose(0, 1), self.transitions).transpose(0, 1)
         return known if edges is None else torch.cat([known, edges.float()], -1)
 
     @property
     def reach(self) -> int:
         """See `Windowed`."""
-        return 2 * sum(k // 2 for k in self.config.kernels) + 16 + (self.edges.reach if self.edges else 0)
+        beside = (self.edges.reach if self.edges else 0) + (CHAINED if self.config.chained else 0)
+        return 2 * sum(k // 2 for k in self.config.kernels) + 16 + beside

@@ -1,9 +1,9 @@
 """Train the acoustic model: `python -m aligner_core.training.align CONFIG.toml --data FOLDER --out FOLDER`.
 
 Frame cross-entropy on what has times; what has only text is labelled beforehand (`training.label`) or by the model
-itself every now and then, expectation-maximisation with one best path; or CTC, with label priors or without; or, on top
-of a released network, that network's own opinion. A network with a head for edges learns these too, where they are
-known. A run that was cut off goes on from OUT/state.pt; a run that is done does nothing. On several GPUs:
+itself every now and then, expectation-maximisation with one best path; or ASG, or CTC, with label priors or not; or,
+on top of a released network, that network's own opinion. A network with a head for edges learns these too, where they
+are known. A run that was cut off goes on from OUT/state.pt; a run that is done does nothing. On several GPUs:
 `torchrun --nproc-per-node N -m aligner_core.training.align ...`, a batch on each.
 """
 
@@ -103,7 +103,8 @@ class Trainer:
         """Begin with the weights of `plan.start`; that network, if it is to teach."""
         begun = acoustic.build(acoustic.read(data / self.plan.start), self.plan.start)
         missing = self.model.load_state_dict(begun.state_dict(), strict=False)
-        if missing.unexpected_keys or any(not key.startswith("edges.") for key in missing.missing_keys):
+        new = ("edges.", "transitions")
+        if missing.unexpected_keys or any(not key.startswith(new) for key in missing.missing_keys):
             raise WeightsError("not the network of the plan", self.plan.start)
         teacher = begun.to(self.device).eval().requires_grad_(requires_grad=False)
         return cast(Windowed, teacher) if self.plan.distil else None

@@ -1,12 +1,15 @@
-"""What a network in training is judged by: frames, CTC, edges, and the opinion of the network that it came from."""
+"""What a network in training is judged by: frames, CTC, ASG, edges, and the opinion of the one that it came from."""
 
 from __future__ import annotations
+
+from typing import cast
 
 import torch
 from torch import Tensor, nn
 
 from aligner_core.acoustic.cnn import CnnCtc
 from aligner_core.acoustic.windows import Windowed
+from aligner_core.asg import asg_loss
 from aligner_core.ctc import prior_ctc_loss
 
 from .augment import MUSIC, Batch
@@ -22,6 +25,9 @@ class Losses(nn.Module):
     Args:
         network: what learns.
         teacher: what it learns from where there are no labels.
+
+    Raises:
+        ValueError: the network lacks what the objective needs.
     """
 
     log_prior: Tensor
@@ -29,6 +35,8 @@ class Losses(nn.Module):
     def __init__(self, network: Windowed, plan: Plan, teacher: Windowed | None = None) -> None:
         super().__init__()
         self.network, self.plan, self.teacher = network, plan, teacher
+        if plan.objective == "asg" and getattr(network, "transitions", None) is None:
+            raise ValueError("the objective asg needs a network with transitions: model.chained")
         count = len(network.symbols)
         self.register_buffer("log_prior", torch.full((count,), -float(torch.tensor(count).log())))
 
@@ -43,6 +51,8 @@ class Losses(nn.Module):
         loss: Tensor
         if objective == "frames":
             loss = self._frames(batch, logits)
+        elif objective == "asg":
+            loss = self._asg(batch, logits)
         else:
             loss = self._ctc(batch, logits, self.plan.prior if objective == "prior_ctc" else 0.0)
         if edges is not None:
@@ -79,6 +89,16 @@ class Losses(nn.Module):
             scale=scale, reduction="none", zero_infinity=True,
         )  # fmt: skip
         loss: Tensor = (losses * known).sum() / (known.sum().clamp(min=1) * frames)
+        return loss
+
+    def _asg(self, batch: Batch, logits: Tensor) -> Tensor:
+        """ASG on the crops that are labelled throughout, a mean over their frames; silence and music are said, too."""
+        known = (batch.labels != IGNORE).all(1)
+        frames = torch.full_like(batch.labels[:, 0], logits.shape[1], dtype=torch.long)
+        said = batch.labels.clamp(min=0).long()
+        transitions = cast(Tensor, self.network.transitions)
+        losses = asg_loss(logits.transpose(0, 1), transitions, said, frames, frames, reduction="none")
+        loss: Tensor = (losses * known).sum() / (known.sum().clamp(min=1) * logits.shape[1])
         return loss
 
 

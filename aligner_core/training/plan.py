@@ -14,7 +14,7 @@ from aligner_core.acoustic import BACKENDS
 
 from .effects import Recipe
 
-Objective = Literal["frames", "ctc", "prior_ctc"]
+Objective = Literal["frames", "ctc", "prior_ctc", "asg"]
 
 
 @dataclass(frozen=True)
@@ -30,7 +30,7 @@ class Plan:
         start: checkpoint, relative to the data folder, whose weights to begin with.
         head_steps: so many steps first train the head for edges alone, and leave OUT/head.pt.
         trunk_rate: learning rate of everything else as a share of the head's.
-        objective: cross-entropy of frames, CTC, or CTC with label priors.
+        objective: cross-entropy of frames, CTC, CTC with label priors, or ASG, for a network with transitions.
         frame_steps: so many steps first learn from frames, whatever the objective.
         prior: how far label priors are taken off.
         edge_loss: weight of the loss of the edges.

@@ -34,8 +34,9 @@ def heard(model: Windowed, features: Tensor) -> tuple[Tensor, Tensor | None]:
     """Normalised features (frames, MELS) -> log-probabilities (frames, symbols), and the log-odds of edges
     (frames, kinds) if the model has a head for them."""
     with torch.autocast(features.device.type, torch.bfloat16):
-        logits, edges = model.hear(features[None])
-    return logits[0].float().log_softmax(-1), None if edges is None else edges[0].float()
+        table = model.table(features[None])[0].float()
+    count = len(model.symbols)
+    return table[:, :count], table[:, count:] if table.shape[1] > count else None
 
 
 def best_visits(
