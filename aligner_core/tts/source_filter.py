@@ -126,7 +126,7 @@ class SourceFilter(nn.Module):
         """
         pitch, sounds = bounded(f0).log()[..., None], gate(voiced)[..., None]
         x = torch.cat([(mel + 6.0) / 3.0, pitch - 5.3, sounds], -1)
-        x = self.begin(x.transpose(1, 2)).transpose(1, 2)
+        x = self.begin(x.transpose(1, 2)).transpose(1, 2).float()  # under autocast, sums stay exact
         for block in self.blocks:
             x = block(x)
         with torch.autocast(mel.device.type, enabled=False):
