@@ -13,17 +13,23 @@ import dataclasses
 from collections.abc import Callable, Iterable
 from importlib import import_module
 from pathlib import Path
-from typing import Any, Protocol, cast, runtime_checkable
+from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 import torch
 from torch import Tensor, nn
 
 from aligner_core.errors import WeightsError
 
+if TYPE_CHECKING:
+    from .las import Las
+
 BACKENDS: dict[str, str] = {
     "cnn": "aligner_core.acoustic.cnn:CnnCtc",
     "zhang2017": "aligner_core.acoustic.zhang2017:Zhang2017",
     "blstm": "aligner_core.acoustic.blstm:Blstm",
+}
+ATTENDING: dict[str, str] = {  # networks that need the text to hear anything; see `load_attending`
+    "las": "aligner_core.acoustic.las:Las",
 }
 FORMAT = 1  # of checkpoint files
 DEFAULT = "cnn"  # the released model that is taken where none is named
@@ -100,12 +106,35 @@ def load(source: str | Path | None = None, device: str = "cpu") -> AcousticModel
     Raises:
         WeightsError: the checkpoint is missing, damaged, not one of ours or not to be had, or the device is not there.
     """
-    model = _network(source).eval()
+    model = _network(source)
+    if not isinstance(model, AcousticModel):
+        raise WeightsError("hears nothing without a text", str(source), "acoustic.load_attending")
+    return cast(AcousticModel, _placed(model, device))
+
+
+def load_attending(path: Path, device: str = "cpu") -> Las:
+    """An attention aligner, ready to use.
+
+    Raises:
+        WeightsError: as `load`, or it is an acoustic model.
+    """
+    data = read(path)
+    if data["backend"] not in ATTENDING:
+        raise WeightsError("not an attention aligner", str(path), "acoustic.load")
+    return cast("Las", _placed(build(data, str(path)), device))
+
+
+def _placed(model: nn.Module, device: str) -> nn.Module:
     try:
-        model = model.to(device)
+        return model.eval().to(device)
     except (RuntimeError, AssertionError) as error:  # torch reports an unknown or absent device by either
         raise WeightsError(str(error).splitlines()[0], f"device {device}", "cpu, cuda or cuda:N") from error
-    return cast(AcousticModel, model)
+
+
+def network(backend: str) -> Any:
+    """The class of a backend of either kind."""
+    module, name = (BACKENDS | ATTENDING)[backend].split(":")
+    return getattr(import_module(module), name)
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -122,18 +151,18 @@ def read(path: Path) -> dict[str, Any]:
         data = torch.load(path, map_location="cpu", weights_only=True)
     except Exception as error:  # there is nothing that a damaged file may not raise
         raise WeightsError("damaged, or not a checkpoint", str(path), "install the package again") from error
-    if not isinstance(data, dict) or data.get("format") != FORMAT or data.get("backend") not in BACKENDS:
-        raise WeightsError("not a checkpoint of this version", str(path), f"format {FORMAT}, {', '.join(BACKENDS)}")
+    known = BACKENDS | ATTENDING
+    if not isinstance(data, dict) or data.get("format") != FORMAT or data.get("backend") not in known:
+        raise WeightsError("not a checkpoint of this version", str(path), f"format {FORMAT}, {', '.join(known)}")
     return data
 
 
 def build(data: dict[str, Any], where: str) -> nn.Module:
     """A raw checkpoint to its network, in float32."""
-    module, name = BACKENDS[data["backend"]].split(":")
-    network = getattr(import_module(module), name)
+    kind = network(data["backend"])
     try:
-        config = network.config_type(**{k: tuple(v) if isinstance(v, list) else v for k, v in data["config"].items()})
-        model: nn.Module = network(config)
+        config = kind.config_type(**{k: tuple(v) if isinstance(v, list) else v for k, v in data["config"].items()})
+        model: nn.Module = kind(config)
         model.load_state_dict({name: weight.float() for name, weight in data["state"].items()})
     except (RuntimeError, TypeError, KeyError, AttributeError) as error:
         raise WeightsError(f"does not fit its network: {str(error).splitlines()[0]}", where) from error

@@ -4,13 +4,12 @@ from __future__ import annotations
 
 import tomllib
 from dataclasses import dataclass, field
-from importlib import import_module
 from pathlib import Path
 from typing import Any, Literal
 
 from torch import nn
 
-from aligner_core.acoustic import BACKENDS
+from aligner_core import acoustic
 
 from .effects import Recipe
 
@@ -37,7 +36,7 @@ class Plan:
         music_class: tell music without a voice from silence.
         distil: learn from `start` where there are no labels, instead of leaving such sound out.
         weights: by a pack's name, how much oftener than by its length it is drawn.
-        backend, model: the network, a name in `BACKENDS`, and its sizes.
+        backend, model: the network, a name in `acoustic.BACKENDS` or `ATTENDING`, and its sizes.
         recipe: augmentation.
     """
 
@@ -79,8 +78,7 @@ class Plan:
         Raises:
             TypeError: its sizes have a name that it does not know.
         """
-        module, name = BACKENDS[self.backend].split(":")
-        kind = getattr(import_module(module), name)
+        kind = acoustic.network(self.backend)
         network: nn.Module = kind(kind.config_type(**self.model))
         return network
 
