@@ -1,23 +1,29 @@
 """Connectionist temporal classification (Graves et al. 2006), written out in plain PyTorch.
 
-`ctc_loss` is the definition: the forward recursion in log space, row by row, differentiated by autograd, so it is right
-for input that is not normalised too. `prior_ctc_loss` is the one to train with. It uses the fast loss of PyTorch, whose
-backward pass takes for granted that every frame's probabilities sum to 1.
+A path gives a symbol or the blank to each frame; it says its symbols, repeats merged and blanks dropped. The states of
+a target are its labels with a blank before, between and after them; alpha sums up all ways to a state in a frame, beta
+all ways on from it, and what they say together is how often the paths of the target are there: the occupancy, which is
+all that the gradient consists of.
+
+`ctc_loss` computes it that way, `ctc_loss_by_definition` lets autograd do it, to check the first with. Both are right
+for input that is not normalised, too. `prior_ctc_loss` is the one to train with. It uses the fast loss of PyTorch,
+whose backward pass takes for granted that every frame's probabilities sum to 1.
 """
 
 from __future__ import annotations
 
-from typing import Literal
+from typing import Any, Literal
 
 import torch
 import torch.nn.functional as F
 from torch import Tensor
+from torch.autograd.function import once_differentiable
 
 from .errors import AlignmentError
+from .recursion import IMPOSSIBLE, NEVER, Paths, band, band_paths
 
 Reduction = Literal["none", "sum", "mean"]
-_NEVER = -1e30  # log of "impossible", finite so that its gradient is 0 and not NaN
-_IMPOSSIBLE = 1e29  # a loss that only _NEVER explains
+_Band = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 def ctc_loss(
@@ -47,17 +53,67 @@ def ctc_loss(
         AlignmentError: shapes or lengths contradict each other.
     """
     check(log_probs, targets, input_lengths, target_lengths)
-    states, skips = _states(targets, blank)
-    emissions = log_probs.clamp(min=_NEVER).gather(2, states.expand(len(log_probs), -1, -1))
-    rows = _forward(emissions, skips)
-    batch = torch.arange(len(targets), device=log_probs.device)
-    last = rows[input_lengths.to(rows.device) - 1, batch]
-    blanks = 2 * target_lengths.to(rows.device)
-    ends = torch.stack([last[batch, blanks], last[batch, (blanks - 1).clamp(min=0)]])
-    ends = torch.where(torch.stack([blanks >= 0, blanks > 0]), ends, _NEVER)
-    loss = -ends.logsumexp(0)
-    loss = torch.where(loss < _IMPOSSIBLE, loss, 0.0 if zero_infinity else float("inf"))
-    return reduced(loss, target_lengths, reduction)
+    score: Any = _Score.apply
+    loss = -score(log_probs.clamp(min=NEVER), targets, input_lengths, target_lengths, blank)
+    return reduced(_told(loss, zero_infinity), target_lengths, reduction)
+
+
+def ctc_loss_by_definition(
+    log_probs: Tensor,
+    targets: Tensor,
+    input_lengths: Tensor,
+    target_lengths: Tensor,
+    blank: int = 0,
+    reduction: Reduction = "mean",
+    zero_infinity: bool = False,
+) -> Tensor:
+    """`ctc_loss`, differentiated step by step."""
+    check(log_probs, targets, input_lengths, target_lengths)
+    emissions, arcs, starts, ends = _band(log_probs.clamp(min=NEVER), targets, target_lengths, blank)
+    rows = band(emissions, arcs, starts)
+    last = rows[input_lengths.to(rows.device) - 1, torch.arange(len(targets), device=rows.device)]
+    loss = -(last + ends).logsumexp(-1)
+    return reduced(_told(loss, zero_infinity), target_lengths, reduction)
+
+
+def ctc_paths(
+    log_probs: Tensor, targets: Tensor, input_lengths: Tensor, target_lengths: Tensor, blank: int = 0
+) -> Paths:
+    """Alpha, beta and the occupancy of each state (frames, batch, 2 * labels + 1): the blanks are at the even places.
+
+    Arguments and errors as `ctc_loss`.
+    """
+    check(log_probs, targets, input_lengths, target_lengths)
+    states = _band(log_probs.clamp(min=NEVER), targets, target_lengths, blank)
+    return band_paths(*states, input_lengths.to(log_probs.device))
+
+
+def ctc_occupancies(
+    log_probs: Tensor, targets: Tensor, input_lengths: Tensor, target_lengths: Tensor, blank: int = 0
+) -> Tensor:
+    """How likely each symbol is in each frame, given that the target is said: (frames, batch, symbols), minus the
+    gradient of the loss. Zero where nothing can be said; arguments and errors as `ctc_loss`."""
+    paths = ctc_paths(log_probs, targets, input_lengths, target_lengths, blank)
+    return _of_symbols(paths, log_probs, targets, target_lengths, blank)
+
+
+class _Score(torch.autograd.Function):
+    """Log of the summed scores (batch,) of all ways to say the targets."""
+
+    @staticmethod
+    def forward(
+        ctx: Any, log_probs: Tensor, targets: Tensor, input_lengths: Tensor, target_lengths: Tensor, blank: int
+    ) -> Tensor:
+        states = _band(log_probs, targets, target_lengths, blank)
+        paths = band_paths(*states, input_lengths.to(log_probs.device))
+        ctx.save_for_backward(_of_symbols(paths, log_probs, targets, target_lengths, blank))
+        return paths.total
+
+    @staticmethod
+    @once_differentiable
+    def backward(ctx: Any, *outputs: Tensor) -> tuple[Tensor | None, ...]:
+        (upstream,), (taken,) = outputs, ctx.saved_tensors
+        return taken * upstream[:, None], None, None, None, None
 
 
 def prior_ctc_loss(
@@ -93,25 +149,34 @@ def prior_ctc_loss(
     return reduced(torch.where(possible, loss, 0.0 if zero_infinity else float("inf")), target_lengths, reduction)
 
 
-def _states(targets: Tensor, blank: int) -> tuple[Tensor, Tensor]:
-    """Symbols (batch, 2 * labels + 1) with blanks around the labels; where a state may be entered from two before."""
+def _states(targets: Tensor, target_lengths: Tensor, blank: int) -> Tensor:
+    """Symbols (batch, 2 * labels + 1) with blanks around the labels, and in the place of padding."""
+    place = torch.arange(targets.shape[1], device=targets.device)
     states = torch.full((len(targets), 2 * targets.shape[1] + 1), blank, dtype=torch.long, device=targets.device)
-    states[:, 1::2] = targets
+    states[:, 1::2] = targets.masked_fill(place >= target_lengths.to(targets.device)[:, None], blank)
+    return states
+
+
+def _band(log_probs: Tensor, targets: Tensor, target_lengths: Tensor, blank: int) -> _Band:
+    """Emissions, arcs, starts and ends of the targets, as `band_paths` takes them."""
+    states = _states(targets.to(log_probs.device), target_lengths, blank)
+    place = torch.arange(states.shape[1], device=states.device)
     skips = (states != blank) & (states != F.pad(states, (2, 0), value=blank)[:, :-2])
-    return states, skips
+    allowed = torch.stack([torch.ones_like(skips), (place > 0).expand_as(skips), skips])
+    blanks = 2 * target_lengths.to(states.device)[:, None]
+    ends = (place == blanks) | (place == blanks - 1)
+    begins = (place < 2).expand_as(ends)
+    arcs, starts, stops = (torch.where(one, 0.0, NEVER).to(log_probs) for one in (allowed, begins, ends))
+    return log_probs.gather(2, states.expand(len(log_probs), -1, -1)), arcs, starts, stops
 
 
-def _forward(emissions: Tensor, skips: Tensor) -> Tensor:
-    """Log of the summed scores of all ways to be in each state in each frame; (frames, batch, states)."""
-    start = torch.arange(emissions.shape[2], device=emissions.device) < 2
-    row = torch.where(start, emissions[0], _NEVER)
-    rows = [row]
-    for emission in emissions[1:]:
-        step = F.pad(row, (1, 0), value=_NEVER)[:, :-1]
-        skip = torch.where(skips, F.pad(row, (2, 0), value=_NEVER)[:, :-2], _NEVER)
-        row = torch.stack([row, step, skip]).logsumexp(0) + emission
-        rows.append(row)
-    return torch.stack(rows)
+def _of_symbols(paths: Paths, log_probs: Tensor, targets: Tensor, target_lengths: Tensor, blank: int) -> Tensor:
+    states = _states(targets.to(log_probs.device), target_lengths, blank)
+    return torch.zeros_like(log_probs).scatter_add_(2, states.expand(len(log_probs), -1, -1), paths.states)
+
+
+def _told(loss: Tensor, zero_infinity: bool) -> Tensor:
+    return torch.where(loss < -IMPOSSIBLE, loss, 0.0 if zero_infinity else float("inf"))
 
 
 def _frames_needed(targets: Tensor, target_lengths: Tensor) -> Tensor:

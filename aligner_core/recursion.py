@@ -7,6 +7,8 @@ does both at once. On a GPU the kernels of `recursion_triton` run it; the loops 
 
 from __future__ import annotations
 
+import warnings
+from functools import cache
 from typing import NamedTuple
 
 import torch
@@ -151,4 +153,21 @@ def _paths(alpha: Tensor, beta: Tensor, emissions: Tensor, lengths: Tensor) -> P
 
 def _by_kernels(emissions: Tensor) -> bool:
     """Whether the kernels take this: they know float32 on a GPU, and no gradients."""
-    return emissions.is_cuda and emissions.dtype == torch.float32 and not torch.is_grad_enabled()
+    plain = not emissions.is_cuda or emissions.dtype != torch.float32 or torch.is_grad_enabled()
+    return not plain and kernels_run(emissions.device)
+
+
+@cache
+def kernels_run(device: torch.device) -> bool:
+    """Whether Triton works there: it is not part of every PyTorch, and needs a compiler to be installed."""
+    try:
+        from .recursion_triton import run_band, run_chain
+
+        sound = torch.zeros(2, 1, 3, device=device)
+        run_band(sound, torch.zeros(3, 1, 3, device=device), sound[0])
+        run_chain(sound[:, None], torch.zeros(1, 3, 3, device=device))
+        torch.cuda.synchronize(device)
+    except Exception as error:  # noqa: BLE001 (what it raises without its compiler is its own, and changes)
+        warnings.warn(f"losses are slow here: {type(error).__name__} {error}", RuntimeWarning, stacklevel=2)
+        return False
+    return True

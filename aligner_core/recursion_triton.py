@@ -30,7 +30,7 @@ def run_band(emissions: Tensor, arcs: Tensor, starts: Tensor) -> Tensor:
     with torch.cuda.device(emissions.get_device()):  # where Triton launches; -1 is none
         band[(batch,)](
             emissions.contiguous(), arcs.contiguous(), starts.contiguous(), out, frames, states,
-            span=span, num_warps=warps,
+            span=span, num_warps=warps, num_stages=1,
         )  # fmt: skip
     return out
 
@@ -42,8 +42,9 @@ def run_chain(emissions: Tensor, transitions: Tensor) -> Tensor:
     span = max(triton.next_power_of_2(symbols), 16)
     with torch.cuda.device(emissions.get_device()):
         chain[(groups * batch,)](
-            emissions.contiguous(), transitions.contiguous(), out, frames, symbols, batch, span=span, num_warps=4
-        )
+            emissions.contiguous(), transitions.contiguous(), out, frames, symbols, batch,
+            span=span, num_warps=4, num_stages=1,
+        )  # fmt: skip
     return out
 
 

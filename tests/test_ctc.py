@@ -13,7 +13,14 @@ from hypothesis import strategies as st
 from torch import Tensor
 from torch.autograd import gradcheck
 
-from aligner_core.ctc import Reduction, ctc_loss, prior_ctc_loss
+from aligner_core.ctc import (
+    Reduction,
+    ctc_loss,
+    ctc_loss_by_definition,
+    ctc_occupancies,
+    ctc_paths,
+    prior_ctc_loss,
+)
 from aligner_core.errors import AlignmentError
 
 Batch = tuple[Tensor, tuple[Tensor, Tensor, Tensor]]
@@ -66,11 +73,12 @@ def test_loss_equals_pytorch(seed: int, reduction: Reduction, zero_infinity: boo
 def test_gradient_equals_pytorch_where_frames_are_normalised(seed: int) -> None:
     logits, rest = batch(seed)
     gradients = []
-    for loss in (ctc_loss, F.ctc_loss):
+    for loss in (F.ctc_loss, ctc_loss, ctc_loss_by_definition):
         x = logits.clone().requires_grad_()
         loss(x.log_softmax(-1), *rest, reduction="sum", zero_infinity=True).backward()  # type: ignore[no-untyped-call]
         gradients.append(x.grad)
-    torch.testing.assert_close(*gradients, rtol=1e-6, atol=1e-6)
+    for mine in gradients[1:]:
+        torch.testing.assert_close(mine, gradients[0], rtol=1e-6, atol=1e-6)
 
 
 def test_another_blank_only_renames_symbols() -> None:
@@ -80,10 +88,47 @@ def test_another_blank_only_renames_symbols() -> None:
     assert ctc_loss(renamed, targets - 1, frames, labels, blank=3, reduction="none").equal(expected)
 
 
-def test_gradient_is_the_slope_without_normalising() -> None:
+@pytest.mark.parametrize("loss", [ctc_loss, ctc_loss_by_definition])
+def test_gradient_is_the_slope_without_normalising(loss: Any) -> None:
     logits, rest = batch(2, frames=8, labels=3)
     x = logits.requires_grad_()
-    assert gradcheck(lambda x: ctc_loss(x, *rest, reduction="sum", zero_infinity=True), (x,))
+    assert gradcheck(lambda x: loss(x, *rest, reduction="none", zero_infinity=True), (x,))
+
+
+@settings(deadline=None)
+@given(st.integers(0, 10_000), st.sampled_from(["none", "sum", "mean"]), st.booleans())
+def test_both_ways_to_compute_it_agree(seed: int, reduction: Reduction, zero_infinity: bool) -> None:
+    logits, rest = batch(seed)
+    losses = [
+        f(logits, *rest, reduction=reduction, zero_infinity=zero_infinity) for f in (ctc_loss, ctc_loss_by_definition)
+    ]
+    torch.testing.assert_close(*losses)
+
+
+@settings(deadline=None, max_examples=30)
+@given(st.integers(0, 10_000))
+def test_alpha_and_beta_meet_in_every_frame(seed: int) -> None:
+    logits, (targets, frames, labels) = batch(seed)
+    paths = ctc_paths(logits, targets, frames, labels)
+    loss = ctc_loss(logits, targets, frames, labels, reduction="none")
+    states = torch.zeros(4, 9, dtype=torch.long)
+    states[:, 1::2] = targets
+    through = paths.alpha + paths.beta - logits.gather(2, states.expand(9, -1, -1))
+    for i in range(3):  # the last cannot be said
+        n = int(frames[i])
+        torch.testing.assert_close(through[:n, i].logsumexp(-1), -loss[i].expand(n))
+        torch.testing.assert_close(paths.states[:n, i].sum(-1), torch.ones(n, dtype=torch.float64))
+        assert float(paths.states[n:, i].abs().sum()) == 0
+
+
+def test_occupancies_are_the_posterior_given_the_target() -> None:
+    scores = torch.randn(4, 1, 3, dtype=torch.float64, generator=torch.Generator().manual_seed(3))
+    counts = torch.zeros(4, 3, dtype=torch.float64)
+    for path in itertools.product(range(3), repeat=4):
+        if merged(path) == [2, 1]:
+            counts[range(4), path] += scores[range(4), 0, path].sum().exp()
+    found = ctc_occupancies(scores, torch.tensor([[2, 1]]), torch.tensor([4]), torch.tensor([2]))[:, 0]
+    torch.testing.assert_close(found, counts / counts.sum(1, keepdim=True))
 
 
 def test_what_cannot_be_said_is_infinite_and_pulls_nowhere() -> None:
