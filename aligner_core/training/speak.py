@@ -132,7 +132,7 @@ class Trainer:
             self.settle()
         now = time.monotonic()
         if whole:
-            left = seconds - (now - begin)
+            left = max(seconds - (now - begin), seconds * self.plan.share / 2)  # whatever came between
             whole = self._stage(self.stages[1], self.duration_step, begin, now, left, log, anneal=anneal)
         self.save()
         log.close()

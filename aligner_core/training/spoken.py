@@ -33,7 +33,7 @@ from .data import rows
 if TYPE_CHECKING:
     from aligner_core.acoustic import AcousticModel
 
-SHORTEST_PAUSE = 6  # frames; what is shorter belongs to the sounds beside it
+SHORTEST_PAUSE = 10  # frames; what is shorter belongs to the sounds beside it
 CLOSURES = frozenset("P T K B D G CH JH".split())  # noqa: SIM905 - they begin with silence
 LEAST = 2  # frames of a phone
 PITCHES = (80.0, 800.0)  # Hz between which a voice is looked for
@@ -184,6 +184,12 @@ def prepare(pack: Path, workers: int = 2) -> tuple[int, int]:
     with ProcessPoolExecutor(workers, initializer=_one_thread) as pool:
         made = list(pool.map(_labelled, [(pack, row) for row in found], chunksize=4))
     good = [(row, labels) for row, labels in zip(found, made, strict=True) if labels]
+    write_labels(pack, good)
+    return len(good), len(found)
+
+
+def write_labels(pack: Path, good: Sequence[tuple[dict[str, Any], Labels]]) -> None:
+    """Write PACK.spoken.pt: rows of the manifest and what is known of them."""
     index = {name: at for at, name in enumerate(SYMBOLS)}
     data = {
         "kind": KIND,
@@ -200,7 +206,6 @@ def prepare(pack: Path, workers: int = 2) -> tuple[int, int]:
     part = out.with_suffix(".part")
     torch.save(data, part)
     part.replace(out)
-    return len(good), len(found)
 
 
 def beside(pack: Path) -> Path:

@@ -78,9 +78,7 @@ class Lines:
         self.voiced = spoken.f0 > 0
         self.pitch = _bridged(spoken).to(self.device)
         self.scales = _Scales.of(self)
-        self.mel = ((self.mel - self.scales.mel[0]) / self.scales.mel[1]).to(
-            torch.bfloat16 if self.device.type == "cuda" else torch.float32
-        )
+        self.mel = (self.mel - self.scales.mel[0]) / self.scales.mel[1]
         self.pitch = (self.pitch - self.scales.pitch[0]) / self.scales.pitch[1]
 
     def give_scales(self, acoustic: Acoustic, durations: Durations) -> None:
@@ -119,7 +117,7 @@ class Lines:
         at, there = _places(self.frame_at, mine, frames)
         phone_at, named = _places(self.phone_at, mine, phones)
         durations = self.spoken.durations[phone_at] * named
-        mel = self.mel[at].float() * there[..., None]
+        mel = self.mel[at] * there[..., None]
         pitch = self.pitch[at] * there
         mean, deviation = self.scales.energy
         energy = ((mel * self.scales.mel[1] + self.scales.mel[0]).mean(-1) - mean) / deviation * there

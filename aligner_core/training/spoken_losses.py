@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 
 import torch
@@ -12,6 +13,9 @@ from aligner_core.tts.acoustic import Acoustic, Spoken
 from aligner_core.tts.durations import Durations
 
 from .spoken_batches import Batch
+
+
+CENTS = 1200 / math.log(2)  # to a factor of e
 
 
 @dataclass(frozen=True)
@@ -25,7 +29,7 @@ class Weights:
         prosody: squared difference of the guesses, of speech only.
     """
 
-    mel: float = 1.0
+    mel: float = 2.0
     pitch: float = 0.3
     voicing: float = 0.3
     prosody: float = 0.1
@@ -72,7 +76,7 @@ def figures(spoken: Spoken, batch: Batch, acoustic: Acoustic) -> dict[str, tuple
     mask, voiced = spoken.mask, (spoken.voicing > 0)
     both = mask & voiced & batch.voiced
     nats = (spoken.mel - batch.mel).abs() * acoustic.mel_deviation
-    cents = (spoken.pitch - batch.pitch).abs() * acoustic.pitch_scale[1] * (1200 / 0.6931471805599453)
+    cents = (spoken.pitch - batch.pitch).abs() * acoustic.pitch_scale[1] * CENTS
     return {
         "mel": ((nats.mean(-1) * mask).sum(), mask.sum()),
         "cents": ((cents * both).sum(), both.sum()),

@@ -196,10 +196,11 @@ class Acoustic(nn.Module):
         follow = told.follow[:, None].float().expand(-1, frames)
         melody = self.melody(torch.stack([told.melody * follow, follow], -1))
         x = self.norm(self.decoder(self.upsampling(tokens, cut, frames) + melody, mask))
-        out = self.out(x)
+        with torch.autocast(x.device.type, enabled=False):  # half precision would be heard
+            out = self.out(x.float())
         rough = out[..., :MELS]
-        mel = rough + self.post(rough, mask)
-        return Spoken(rough.float(), mel.float(), out[..., MELS].float(), out[..., MELS + 1].float(), guessed, mask)
+        mel = rough + self.post(rough, mask).float()
+        return Spoken(rough, mel, out[..., MELS], out[..., MELS + 1], guessed, mask)
 
 
 def nothing_told(durations: Tensor, frames: int) -> Told:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Sequence
+from itertools import accumulate
 from pathlib import Path
 from typing import Any
 
@@ -12,12 +13,13 @@ from torch import Tensor, nn
 
 from aligner_core.errors import AlignmentError, WeightsError
 
-from .acoustic import ENERGY, PITCH, Acoustic, AcousticConfig, Told, nothing_told, phone_means
+from .acoustic import ENERGY, PAUSE, PITCH, Acoustic, AcousticConfig, Told, nothing_told, phone_means
 from .durations import DurationConfig, Durations, rounded
 from .sound import Frames
 
 FORMAT = 1
 KIND = "karalign voice"
+LONG = 2000  # frames that are said at once
 
 
 class Voice:
@@ -66,7 +68,7 @@ class Voice:
         self, phones: Sequence[str], durations: Sequence[int], pitch: Sequence[float | None] = (),
         energy: Sequence[float | None] = (), melody: Tensor | None = None,
     ) -> Frames:  # fmt: skip
-        """How the line sounds.
+        """How the line sounds; a long one is said in parts, so that memory does not grow with the square.
 
         Args:
             durations: frames of each phone, 1 or more.
@@ -77,8 +79,22 @@ class Voice:
         Raises:
             AlignmentError: a phone is not known, or the numbers of things don't match.
         """
-        names = self._names(phones)
         total = _checked(phones, durations, pitch, energy, melody)
+        if total > LONG and len(phones) > 1:
+            at, frame = _middle(phones, durations)
+            sides = (slice(0, at), slice(0, frame)), (slice(at, None), slice(frame, None))
+            parts = [
+                self.frames(phones[p], durations[p], pitch[p], energy[p], None if melody is None else melody[f])
+                for p, f in sides
+            ]
+            return Frames(*(torch.cat(columns) for columns in zip(*parts, strict=True)))
+        return self._spoken(phones, durations, pitch, energy, melody, total)
+
+    def _spoken(
+        self, phones: Sequence[str], durations: Sequence[int], pitch: Sequence[float | None],
+        energy: Sequence[float | None], melody: Tensor | None, total: int,
+    ) -> Frames:  # fmt: skip
+        names = self._names(phones)
         lengths = torch.tensor([list(durations)], device=self.device)
         told = nothing_told(lengths, total)
         if melody is not None:
@@ -162,7 +178,7 @@ def _checked(
     melody: Tensor | None,
 ) -> int:  # fmt: skip
     """Frames of the line, if everything fits."""
-    if len(durations) != len(phones) or min(durations) < 1:
+    if len(durations) != len(phones) or min(durations, default=1) < 1:
         raise AlignmentError(f"{len(phones)} sounds, {len(durations)} lengths", hint="1 frame or more for each")
     for name, values in (("pitches", pitch), ("energies", energy)):
         if values and len(values) != len(phones):
@@ -171,6 +187,17 @@ def _checked(
     if melody is not None and (melody.shape != (total,) or not bool((melody > 0).all())):
         raise AlignmentError(f"the melody has {tuple(melody.shape)} frames of {total}, or some without pitch")
     return total
+
+
+def _middle(phones: Sequence[str], durations: Sequence[int]) -> tuple[int, int]:
+    """Where a long line is best parted: the phone that begins the second part, and its frame. At a pause, if one is in
+    the middle half."""
+    starts = [0, *accumulate(durations)]
+    total = starts[-1]
+    inner = range(1, len(phones))
+    pauses = [at for at in inner if phones[at] == PAUSE and total <= 4 * starts[at] <= 3 * total]
+    at = min(pauses or inner, key=lambda at: abs(2 * starts[at] - total))
+    return at, starts[at]
 
 
 def _follow(told: Told, melody: Tensor, durations: Tensor) -> Told:
