@@ -115,6 +115,7 @@ class Las(nn.Module):
         self.speller = nn.LSTMCell(config.embedding + 2 * config.cells, config.decoder)
         self.dropout = nn.Dropout(config.dropout)
         self.head = nn.Linear(config.decoder + 2 * config.cells, count)
+        self.sounds = nn.Linear(2 * config.cells, count)  # of each unit by itself; helps the listener to learn
 
     @property
     def unit(self) -> int:
@@ -123,7 +124,10 @@ class Las(nn.Module):
 
     def forward(self, features: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
         """See the class."""
-        heard = self.listener(features)
+        return self.spell(self.listener(features), tokens)
+
+    def spell(self, heard: Tensor, tokens: Tensor) -> tuple[Tensor, Tensor]:
+        """As `forward`, for what the listener makes of the features, (batch, units, 2 * cells)."""
         keys = self.attention.keys(heard)
         spelt = self.embedding(nn.functional.pad(tokens, (1, 0), value=BOUNDARY))
         context = heard.new_zeros(len(heard), heard.shape[2])

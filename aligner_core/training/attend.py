@@ -1,9 +1,9 @@
 """Train the attention aligner: `python -m aligner_core.training.attend CONFIG.toml --data FOLDER --out FOLDER`.
 
-It learns to spell the phones of crops, told what came before, and is never told when they are said; crops begin short
-and grow, and for the first part of the run attention is drawn to the diagonal (Tachibana et al. 2017,
-arXiv 1710.08969), as attention that is nowhere yet learns slowly. A run that was cut off goes on from OUT/state.pt; a
-run that is done does nothing.
+It learns to spell the phones of crops, told what came before, and is never told when they are said. Attention that is
+nowhere yet learns slowly: crops begin short and grow, the listener learns by CTC besides (Kim et al. 2017,
+arXiv 1609.06773), and at first attention is drawn to the diagonal (Tachibana et al. 2017, arXiv 1710.08969). A run that
+was cut off goes on from OUT/state.pt; a run that is done does nothing.
 """
 
 from __future__ import annotations
@@ -26,6 +26,7 @@ from torch.optim.swa_utils import get_ema_multi_avg_fn
 from aligner_core import acoustic
 from aligner_core.acoustic.las import BOUNDARY, Las, in_frames, spans
 from aligner_core.audio import FRAME_SECONDS, log_mel, normalise
+from aligner_core.ctc import prior_ctc_loss
 
 from .align import Sounds
 from .augment import CROP_FRAMES, MUSIC, Mixer
@@ -36,6 +37,7 @@ from .plan import Plan, read_plan
 FIRST_FRAMES = 200  # of a crop at first; it has all CROP_FRAMES from GROWN on
 GROWN = 0.4  # share of the run
 GUIDED = 0.3  # share of the run after which nothing draws attention to the diagonal any more
+LISTENING = 0.5  # weight of the CTC of the listener
 WIDTH = 0.3  # of the diagonal, as a share of the crop
 MEASURED = 40  # recordings, each up to CROP_FRAMES
 LIMITS_MS = (50, 100, 300)
@@ -114,12 +116,14 @@ class Trainer:
         known = (labels != IGNORE).all(1)
         tokens, lengths = spoken(labels.masked_fill(~known[:, None], 0).long())
         self.model.train()
-        logits, weights = self.model(features, tokens)
+        heard = self.model.listener(features)
+        logits, weights = self.model.spell(heard, tokens)
         right = wanted(tokens, lengths, known)
         loss = nn.functional.cross_entropy(
             logits.flatten(0, 1), right.flatten(), ignore_index=IGNORE, label_smoothing=self.plan.smoothing,
             reduction="sum",
         ) / (right != IGNORE).sum().clamp(min=1)  # fmt: skip
+        loss = loss + LISTENING * listening(self.model.sounds(heard), tokens, lengths * known)
         guide = max(1 - self.done / GUIDED, 0.0)
         return loss + guide * off_diagonal(weights, lengths) if guide else loss
 
@@ -171,6 +175,16 @@ def wanted(tokens: Tensor, lengths: Tensor, known: Tensor) -> Tensor:
     place = torch.arange(tokens.shape[1] + 1, device=tokens.device)
     out = nn.functional.pad(tokens, (0, 1)).masked_fill(place == lengths[:, None], BOUNDARY)
     return out.masked_fill((place > lengths[:, None]) | ~known[:, None], IGNORE)
+
+
+def listening(logits: Tensor, tokens: Tensor, lengths: Tensor) -> Tensor:
+    """CTC of what each unit says (batch, units, tokens), a mean over the tokens; none of them, none of a crop."""
+    plain = torch.zeros(logits.shape[2], device=logits.device)
+    units = torch.full_like(lengths, logits.shape[1])
+    losses = prior_ctc_loss(
+        logits.transpose(0, 1), plain, tokens, units, lengths, scale=0.0, reduction="none", zero_infinity=True
+    )
+    return (losses * (lengths > 0)).sum() / lengths.sum().clamp(min=1)
 
 
 def off_diagonal(weights: Tensor, lengths: Tensor) -> Tensor:
