@@ -105,7 +105,7 @@ class Planted:
     def __init__(self, planted: list[tuple[str, int, int]]) -> None:
         self.planted = planted
 
-    def log_probs(self, wave: Tensor, progress: object = None) -> Tensor:
+    def log_probs(self, wave: Tensor, _: object = None) -> Tensor:
         out = torch.full((1 + len(wave) // 160, len(HEARD)), 1e-4)
         out[:, 0] = 1
         for name, start, end in self.planted:
@@ -113,7 +113,7 @@ class Planted:
             out[start:end, HEARD.index(name)] = 1
         return (out / out.sum(1, keepdim=True)).log()
 
-    def log_probs_of(self, blocks: Iterable[Tensor], progress: object = None) -> Tensor:
+    def log_probs_of(self, blocks: Iterable[Tensor], _: object = None) -> Tensor:
         return self.log_probs(torch.cat(list(blocks)))
 
 
@@ -168,8 +168,8 @@ def test_lengths_fill_the_recording(steps: list[tuple[float, float]], after: int
 
 def test_the_pitch_of_a_tone_is_found_in_each_frame() -> None:
     time = np.arange(RATE) / RATE
-    wave = sum(np.sin(2 * np.pi * 200 * k * time) / k for k in range(1, 8)).astype(np.float32)
-    found = pitches(0.1 * wave, 100)
+    wave = np.sum([np.sin(2 * np.pi * 200 * k * time) / k for k in range(1, 8)], 0)
+    found = pitches((0.1 * wave).astype(np.float32), 100)
     assert found.shape == (100,)
     assert np.median(np.abs(found[10:-10] - 200)) < 2
 
@@ -275,7 +275,7 @@ def test_training_lowers_the_loss_and_leaves_a_voice(start: Callable[..., Traine
     rows = json.loads((tmp_path / "out" / "history.json").read_text())
     spoken = [row for row in rows if row["stage"] == "acoustic"]
     assert spoken[-1]["loss"] < 0.75 * spoken[0]["loss"]
-    assert rows[-1]["length"] < spoken[0]["length"]
+    assert rows[-1]["loss"] < rows[-2]["loss"]
     voice = load_voice(tmp_path / "out" / "voice.pt")
     frames = voice.frames(["sil", "S", "AA1", "sil"], voice.durations(["sil", "S", "AA1", "sil"], total=40))
     assert frames.mel.shape == (40, MELS)
@@ -320,7 +320,7 @@ def test_time_decides_if_it_is_short(start: Callable[..., Trainer]) -> None:
 def test_without_annealing_a_run_that_is_short_of_time_goes_on_later(start: Callable[..., Trainer]) -> None:
     assert not start(replace(PLAN, steps=10**6, measure_every=10**6)).run(0.3)
     later = start(replace(PLAN, steps=10**6, measure_every=10**6))
-    assert 0 < later.stages[0].step
+    assert later.stages[0].step > 0
     assert 0 < later.stages[0].done < 1
     assert not later.settled
 

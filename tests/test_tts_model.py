@@ -6,7 +6,7 @@ from pathlib import Path
 
 import pytest
 import torch
-from hypothesis import given, settings
+from hypothesis import given
 from hypothesis import strategies as st
 from torch import Tensor, nn
 
@@ -18,7 +18,6 @@ from aligner_core.tts.acoustic import (
     Spoken,
     Told,
     most_pieces,
-    nothing_told,
     phone_means,
 )
 from aligner_core.tts.blocks import ConvBlock, Layer, MaskedBatchNorm, Stack, restart_statistics
@@ -295,9 +294,7 @@ def test_a_line_lasts_as_long_as_it_is_told_to(voice: Voice) -> None:
         (["AA1"], [1, 2], "1 sounds, 2 lengths"),
     ],
 )
-def test_a_line_that_cannot_be_said_is_told(
-    voice: Voice, phones: list[str], durations: list[int], match: str
-) -> None:
+def test_a_line_that_cannot_be_said_is_told(voice: Voice, phones: list[str], durations: list[int], match: str) -> None:
     with pytest.raises(AlignmentError, match=match):
         voice.frames(phones, durations)
 

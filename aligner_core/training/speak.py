@@ -1,7 +1,7 @@
 """Train the spoken voice: `python -m aligner_core.training.speak CONFIG.toml --data FOLDER --out FOLDER`.
 
-First the acoustic model on recordings with known phones, frames and pitch (`training.spoken`); its average over the last
-steps then gets batch statistics without dropout; on what that one's encoder gives, the duration model is trained alone.
+First the acoustic model on recordings with known phones, frames and pitch (`training.spoken`); its average over the
+last steps then gets batch statistics without dropout; on what its encoder gives, the duration model is trained alone.
 OUT/voice.pt can be used from the first measurement on. A run that was cut off goes on from OUT/state.pt; a run that is
 done does nothing.
 """
@@ -75,7 +75,7 @@ class SpeakPlan:
 
     def rate(self, step: int, done: float) -> float:
         """Learning rate at a step when so much of the run is over: Noam's (arXiv 1706.03762, 5.3), and to nothing."""
-        noam = min((step + 1) / self.warm_up, (self.warm_up / (step + 1)) ** 0.5)
+        noam: float = min((step + 1) / self.warm_up, (self.warm_up / (step + 1)) ** 0.5)
         return self.learning_rate * noam * min(1.0, max((1 - done) / self.decay, 0.01))
 
 
@@ -214,8 +214,9 @@ class Trainer:
     def _spoken(self, model: Acoustic, batch: Batch, bucket: Bucket, *, follow: bool) -> Spoken:
         told = told_true(batch, follow=follow)
         with self._autocast():
-            spoken = model(batch.phones, batch.durations, told, bucket.frames, pieces=_pieces(bucket))
-        return spoken  # type: ignore[no-any-return]
+            return model(  # type: ignore[no-any-return]
+                batch.phones, batch.durations, told, bucket.frames, pieces=_pieces(bucket)
+            )  # fmt: skip
 
     def _measure(self, stage: Stage, losses: list[Tensor], begin: float, log: Any) -> None:
         """Tell how it goes, and forget the losses."""

@@ -2,8 +2,8 @@
 
 A spoken pack is a zip of ID.ogg at 24 kHz and a manifest.jsonl with `seg`, where the phones carry stress. The times in
 it are coarse, so the released aligner's network times the phones anew, pauses optional between words; PACK.spoken.pt
-beside the pack then holds phones, their frames and the pitch, for all recordings in which that went well. `"sung": true`
-marks song. Training reads both with `read_spoken`; it needs neither the aligner nor a pitch tracker.
+beside the pack then holds phones, their frames and the pitch, for all recordings in which that went well. Song is
+marked with `"sung": true`. Training reads both with `read_spoken`; it needs neither the aligner nor a pitch tracker.
 """
 
 from __future__ import annotations
@@ -112,9 +112,7 @@ def timed(model: AcousticModel, wave: NDArray[np.float32], words: Sequence[Word]
     return [(a * model.frame_seconds, b * model.frame_seconds) for a, b in spans]
 
 
-def in_frames(
-    words: Sequence[Word], times: Sequence[tuple[float, float]], frames: int
-) -> tuple[list[str], list[int]]:
+def in_frames(words: Sequence[Word], times: Sequence[tuple[float, float]], frames: int) -> tuple[list[str], list[int]]:
     """Phones and pauses with whole frames that fill the recording; a short pause goes to the sounds beside it.
 
     Args:
@@ -125,13 +123,15 @@ def in_frames(
     starts: list[int] = []
     flat = [phone for word in words for phone in word]
     spans = [(round(a * RATE / HOP), round(b * RATE / HOP)) for a, b in times]
-    for at, (phone, (start, _)) in enumerate(zip(flat, spans, strict=True)):
-        before = spans[at - 1][1] if at else 0
-        if start - before >= SHORTEST_PAUSE or (at == 0 and start > 0):
-            names, starts = [*names, PAUSE], [*starts, before]
-        elif at and start > before:  # a stop begins with its closure; else each takes half
-            start = before if base(phone) in CLOSURES else (before + start) // 2
-        names, starts = [*names, phone], [*starts, start]
+    for at, (phone, (heard, _)) in enumerate(zip(flat, spans, strict=True)):
+        before, start = spans[at - 1][1] if at else 0, heard
+        if heard - before >= SHORTEST_PAUSE or (at == 0 and heard > 0):
+            names.append(PAUSE)
+            starts.append(before)
+        elif at and heard > before:  # a stop begins with its closure; else each takes half
+            start = before if base(phone) in CLOSURES else (before + heard) // 2
+        names.append(phone)
+        starts.append(start)
     if spans and frames - spans[-1][1] > 0:
         names, starts = [*names, PAUSE], [*starts, spans[-1][1]]
     return names, _apart(starts, frames)
@@ -233,7 +233,7 @@ def _labelled(work: tuple[Path, dict[str, Any]]) -> Labels | None:
     pack, row = work
     with zipfile.ZipFile(pack) as opened:
         wave = _decode(opened.read(f"{row['id']}.ogg"), row["id"])
-    return labelled(_model, row, wave.astype(np.float32) / 32768)
+    return labelled(_model, row, wave.astype(np.float32) / np.float32(32768))
 
 
 _model: Any = None

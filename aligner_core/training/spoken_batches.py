@@ -5,6 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 from functools import lru_cache
+from itertools import pairwise
 from typing import NamedTuple
 
 import numpy as np
@@ -74,7 +75,7 @@ class Lines:
         self.kept = [i for i in number if i % HELD_OUT_EVERY == 0]
         self.taught = [i for i in number if i % HELD_OUT_EVERY]
         at = (spoken.frame_at * HOP).tolist()
-        self.mel = torch.cat([log_mel(spoken.wave[a:b].float() / 32768) for a, b in zip(at, at[1:], strict=False)])
+        self.mel = torch.cat([log_mel(spoken.wave[a:b].float() / 32768) for a, b in pairwise(at)])
         self.voiced = spoken.f0 > 0
         self.pitch = _bridged(spoken).to(self.device)
         self.scales = _Scales.of(self)
@@ -152,14 +153,14 @@ class Batches:
         for bucket in self.buckets:
             order = torch.tensor(bucket.members)[torch.randperm(len(bucket.members), generator=random)]
             whole = len(order) // bucket.size * bucket.size
-            drawn += [(bucket, members) for members in order[:whole].split(bucket.size)]
+            drawn += [(bucket, members) for members in _parts(order[:whole], bucket.size)]
         return [drawn[i] for i in torch.randperm(len(drawn), generator=random).tolist()]
 
 
 def in_turn(lines: Lines, buckets: Sequence[Bucket]) -> Iterator[tuple[Batch, Bucket]]:
     """Every recording of these buckets once."""
     for bucket in buckets:
-        for members in torch.tensor(bucket.members).split(bucket.size):
+        for members in _parts(torch.tensor(bucket.members), bucket.size):
             yield lines.batch(members, bucket.frames, bucket.phones), bucket
 
 
@@ -180,8 +181,9 @@ def told_at_random(batch: Batch, forget: float, follow: float) -> Told:
     device, (rows, phones) = batch.phones.device, batch.phones.shape
     share = torch.full((rows, 1, 2), forget, device=device)
     share[:, 0, 1] = torch.where(batch.sung, 0.5, forget)
-    known = (torch.rand(rows, 1, 2, device=device) >= share) & (torch.rand(rows, phones, 2, device=device) >= forget / 2)
-    known = known & (batch.durations > 0)[..., None]
+    line = torch.rand(rows, 1, 2, device=device) >= share
+    phone = torch.rand(rows, phones, 2, device=device) >= forget / 2
+    known = line & phone & (batch.durations > 0)[..., None]
     melody = torch.rand(rows, device=device) < follow
     return Told(batch.prosody, known, batch.pitch, batch.sung | melody)
 
@@ -228,7 +230,7 @@ def _bridged(spoken: Spoken) -> Tensor:
     middle = float(np.log(f0[voiced]).mean()) if voiced.any() else 5.0
     out = np.full(len(f0), middle, np.float32)
     at = spoken.frame_at.tolist()
-    for a, b in zip(at, at[1:], strict=False):
+    for a, b in pairwise(at):
         known = np.flatnonzero(voiced[a:b])
         if len(known):
             out[a:b] = np.interp(np.arange(b - a), known, np.log(f0[a:b][known]))
@@ -240,6 +242,10 @@ def _places(at: Tensor, members: Tensor, size: int) -> tuple[Tensor, Tensor]:
     step = torch.arange(size, device=at.device)
     start, end = at[members, None], at[members + 1, None]
     return torch.minimum(start + step, end - 1), step < end - start
+
+
+def _parts(members: Tensor, size: int) -> Sequence[Tensor]:
+    return torch.split(members, size)
 
 
 def _up(size: int) -> int:

@@ -14,7 +14,6 @@ from aligner_core.tts.durations import Durations
 
 from .spoken_batches import Batch
 
-
 CENTS = 1200 / math.log(2)  # to a factor of e
 
 

@@ -1,4 +1,4 @@
-"""The acoustic model of the spoken voice: phones with their lengths to log-mels, pitch and voicing, a frame every 10 ms.
+"""The acoustic model of the spoken voice: phones with their lengths to log-mels, pitch and voicing, each 10 ms.
 
 Encoder over phones, Gaussian upsampling, decoder over frames, a first mel and a post-network that adds what is missing.
 Pitch and energy of each phone may be told, and the pitch of each frame besides; what is not told is guessed.
@@ -7,6 +7,7 @@ Pitch and energy of each phone may be told, and the pitch of each frame besides;
 from __future__ import annotations
 
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import NamedTuple, cast
 
 import torch
@@ -108,9 +109,7 @@ class PostNetwork(nn.Module):
     def __init__(self, width: int, layers: int, dropout: float) -> None:
         super().__init__()
         sizes = [MELS, *[width] * (layers - 1), MELS]
-        self.convs = nn.ModuleList(
-            nn.Conv1d(a, b, 5, padding=2, bias=False) for a, b in zip(sizes, sizes[1:], strict=False)
-        )
+        self.convs = nn.ModuleList(nn.Conv1d(a, b, 5, padding=2, bias=False) for a, b in pairwise(sizes))
         self.norms = nn.ModuleList(MaskedBatchNorm(b) for b in sizes[1:])
         self.dropout = nn.Dropout(dropout)
         nn.init.constant_(cast(MaskedBatchNorm, self.norms[-1]).weight, 0.1)  # begins close to nothing added
@@ -219,7 +218,7 @@ def most_pieces(frames: int, phones: int, extra: int = 0) -> int:
 
 
 def phone_means(values: Tensor, durations: Tensor) -> Tensor:
-    """Mean over the frames of each phone: (batch, frames), (batch, phones) -> (batch, phones), 0 where there are none."""
+    """Mean over the frames of each phone, 0 without: (batch, frames), (batch, phones) -> (batch, phones)."""
     sums = nn.functional.pad(values.double().cumsum(1), (1, 0))
     ends = durations.cumsum(1)
     total = sums.gather(1, ends) - sums.gather(1, ends - durations)

@@ -1,6 +1,6 @@
 """What encoder and decoder are made of: attention over the whole line, then convolutions over the neighbourhood.
 
-Padding never counts: it is hidden from attention, enters no statistics, and is zero wherever a convolution could see it.
+Padding never counts: it is hidden from attention, enters no statistics, and is zero where a convolution could see it.
 Masks are bool (batch, length), true where there is something.
 """
 

@@ -9,7 +9,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 
 from aligner_core.errors import AlignmentError, WeightsError
 
@@ -124,7 +124,8 @@ class Voice:
     def _normal(self, values: Tensor, column: int) -> Tensor:
         """Hz or mean log-mels to standard deviations."""
         mean, deviation = self.acoustic.pitch_scale if column == PITCH else self.acoustic.energy_scale
-        return ((values.log() if column == PITCH else values) - mean) / deviation
+        normal: Tensor = ((values.log() if column == PITCH else values) - mean) / deviation
+        return normal
 
     def _names(self, phones: Sequence[str]) -> Tensor:
         unknown = [phone for phone in phones if phone not in self._index]
@@ -207,8 +208,8 @@ def _follow(told: Told, melody: Tensor, durations: Tensor) -> Told:
     return told._replace(prosody=prosody, known=known, melody=melody, follow=torch.ones_like(told.follow))
 
 
-def _plain(network: nn.Module) -> dict[str, Any]:
-    config = dataclasses.asdict(network.config)  # type: ignore[arg-type]
+def _plain(network: Acoustic | Durations) -> dict[str, Any]:
+    config = dataclasses.asdict(network.config)
     return {
         "config": {k: list(v) if isinstance(v, tuple) else v for k, v in config.items()},
         "state": {name: weight.detach().half().cpu().contiguous() for name, weight in network.state_dict().items()},
