@@ -187,8 +187,9 @@ class TestAdversary:
             loss.backward()  # type: ignore[no-untyped-call]
             optimiser.step()
         assert float(loss.detach()) < 0.6 * (first or 0)
-        heard = adversary(noise)
-        caught, found = (fooled(heard, adversary(one)) for one in (buzz, noise))
+        with torch.no_grad():
+            heard = adversary(noise)
+            caught, found = (fooled(heard, adversary(one)) for one in (buzz, noise))
         assert float(found[0]) < float(caught[0])
         assert float(found[1]) == 0 < float(caught[1])
 
