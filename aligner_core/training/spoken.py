@@ -40,7 +40,9 @@ PITCHES = (80.0, 800.0)  # Hz between which a voice is looked for
 ASTRAY = 0.25  # s between the times of the manifest and ours; a recording in which more phones than a
 ASTRAY_SHARE = 0.05  # share of all are so far off is left out
 KIND = "spoken labels"
-Word = tuple[str, ...]
+LAG = 0.05  # s by which the times of the manifest are late
+SLACK = 0.12  # s besides, by which they may be wrong; beyond,
+AWAY = 2.0  # nats are taken off for each frame
 
 
 class Labels(NamedTuple):
@@ -74,56 +76,84 @@ class Spoken:
     sung: Tensor
 
 
-def words_of(seg: Sequence[Sequence[Any]]) -> list[tuple[Word, float]]:
-    """The words of a manifest's row, each with its phones and the time in s of the first."""
-    spoken = [row for row in seg if row[0] >= 0]
-    groups = [list(group) for _, group in groupby(spoken, key=lambda row: row[0])]
-    return [(tuple(str(row[1]) for row in group), float(group[0][2])) for group in groups]
+class Said(NamedTuple):
+    """A phone as the manifest has it: its word, its name with stress, and coarse times in s."""
+
+    word: int
+    phone: str
+    start: float
+    end: float
 
 
-def timed(model: AcousticModel, wave: NDArray[np.float32], words: Sequence[Word]) -> list[tuple[float, float]]:
-    """Seconds at which each phone of these words begins and ends, by the model's best path; [] if they do not fit.
+def said(seg: Sequence[Sequence[Any]]) -> list[Said]:
+    """The phones of a manifest's row, without pauses."""
+    return [Said(int(word), str(phone), float(a), float(b)) for word, phone, a, b in seg if word >= 0]
+
+
+def timed(model: AcousticModel, wave: NDArray[np.float32], phones: Sequence[Said]) -> list[tuple[float, float]]:
+    """Seconds at which each of these phones begins and ends, by the model's best path; [] if they do not fit.
 
     Args:
         wave: (samples,) at RATE.
     """
-    from aligner_core.costs import Decoding
     from aligner_core.edges import refine
-    from aligner_core.evidence import columns, weighed
     from aligner_core.graph import Graph
-    from aligner_core.lattice import REST, Visit
+    from aligner_core.lattice import Visit
     from aligner_core.resampling import resampled
     from aligner_core.viterbi import viterbi
 
     heard = model.log_probs(torch.cat(list(resampled([torch.from_numpy(wave)], RATE, model.sample_rate))))
-    count, places = len(model.symbols), columns(model.symbols).phones
-    symbols, word_of = [REST], [-1]
-    for at, word in enumerate(words):
-        symbols += [*(places[base(phone)] for phone in word), REST]
-        word_of += [*[at] * len(word), -1]
-    rests = [at < 0 for at in word_of]
-    graph = Graph.chain(symbols, [1 if rest else LEAST for rest in rests], rests)
+    count = len(model.symbols)
+    states = _states(phones)
+    rests = [state is None for state in states]
+    graph = Graph.chain(range(len(states)), [1 if rest else LEAST for rest in rests], rests)
     if graph.frames_needed > len(heard):
         return []
-    path = viterbi(weighed(heard[:, :count], model.symbols, Decoding(pause=0.0)), graph)
-    states = zip(path.states.tolist(), path.starts.tolist(), path.ends.tolist(), strict=True)
-    visits = [Visit(word_of[s], 0, 0, 0, symbols[s], a, b) for s, a, b in states if word_of[s] >= 0]
+    path = viterbi(_scores(model, heard[:, :count], states), graph)
+    visited = zip(path.states.tolist(), path.starts.tolist(), path.ends.tolist(), strict=True)
+    visits = [Visit(state.word, 0, 0, 0, s, a, b) for s, a, b in visited if (state := states[s])]
     spans = refine(visits, heard[:, count:]) if heard.shape[1] > count else [(v.start, v.end) for v in visits]
     return [(a * model.frame_seconds, b * model.frame_seconds) for a, b in spans]
 
 
-def in_frames(words: Sequence[Word], times: Sequence[tuple[float, float]], frames: int) -> tuple[list[str], list[int]]:
+def _states(phones: Sequence[Said]) -> list[Said | None]:
+    """The phones in order, with a rest (None) before, after, and between words."""
+    out: list[Said | None] = [None]
+    for _, word in groupby(phones, key=lambda phone: phone.word):
+        out += [*word, None]
+    return out
+
+
+def _scores(model: AcousticModel, heard: Tensor, states: Sequence[Said | None]) -> NDArray[np.int32]:
+    """What each state is worth in each frame, (frames, states): less where its phone is far from where it should be,
+    which holds together what is sung, as networks know long vowels less well."""
+    from aligner_core.costs import Decoding
+    from aligner_core.evidence import columns, weighed
+    from aligner_core.lattice import REST
+    from aligner_core.viterbi import UNITS_PER_NAT
+
+    places = columns(model.symbols).phones
+    weights = weighed(heard, model.symbols, Decoding(pause=0.0))
+    out = weights[:, [places[base(state.phone)] if state else REST for state in states]].astype(np.int32)
+    time = np.arange(len(out)) * model.frame_seconds
+    for at, state in enumerate(states):
+        if state:
+            away = (time < state.start - LAG - SLACK) | (time > state.end - LAG + SLACK)
+            out[away, at] -= round(AWAY * UNITS_PER_NAT)
+    return out
+
+
+def in_frames(phones: Sequence[str], times: Sequence[tuple[float, float]], frames: int) -> tuple[list[str], list[int]]:
     """Phones and pauses with whole frames that fill the recording; a short pause goes to the sounds beside it.
 
     Args:
-        times: s, of each phone of the words.
+        times: s, of each phone.
         frames: of the recording.
     """
     names: list[str] = []
     starts: list[int] = []
-    flat = [phone for word in words for phone in word]
     spans = [(round(a * RATE / HOP), round(b * RATE / HOP)) for a, b in times]
-    for at, (phone, (heard, _)) in enumerate(zip(flat, spans, strict=True)):
+    for at, (phone, (heard, _)) in enumerate(zip(phones, spans, strict=True)):
         before, start = spans[at - 1][1] if at else 0, heard
         if heard - before >= SHORTEST_PAUSE or (at == 0 and heard > 0):
             names.append(PAUSE)
@@ -159,23 +189,14 @@ def pitches(wave: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
 
 def labelled(model: AcousticModel, row: dict[str, Any], wave: NDArray[np.float32]) -> Labels | None:
     """The labels of one recording; None if the sound is not what its row says."""
-    found = words_of(row["seg"])
-    words = [word for word, _ in found]
-    times = timed(model, wave, words)
+    phones = said(row["seg"])
+    times = timed(model, wave, phones)
     frames = len(wave) // HOP
-    if not times or _astray(times, found) or sum(map(len, words)) + 2 > frames:
+    far = sum(abs(start - phone.start) > ASTRAY for (start, _), phone in zip(times, phones, strict=bool(times)))
+    if not times or far > ASTRAY_SHARE * len(phones) or 2 * len(phones) > frames:
         return None
-    phones, durations = in_frames(words, times, frames)
-    return Labels(phones, durations, pitches(wave, frames))
-
-
-def _astray(times: Sequence[tuple[float, float]], found: Sequence[tuple[Word, float]]) -> bool:
-    """Whether words begin elsewhere than in the manifest, too many of them."""
-    at, far = 0, 0
-    for word, start in found:
-        far += abs(times[at][0] - start) > ASTRAY
-        at += len(word)
-    return far > ASTRAY_SHARE * len(found)
+    names, durations = in_frames([phone.phone for phone in phones], times, frames)
+    return Labels(names, durations, pitches(wave, frames))
 
 
 def prepare(pack: Path, workers: int = 2) -> tuple[int, int]:
