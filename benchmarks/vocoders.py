@@ -102,6 +102,7 @@ def compared(told: Told, made: Tensor) -> dict[str, float]:
         "spectra": float(distances(ours, right, right)),
         "mel_nepers": float((log_mel(made) - log_mel(truth)).abs().mean()),
         "log_spectral_db": _log_spectral(truth, made),
+        "unrest": unrest(made, told.voiced) / unrest(truth, told.voiced),
     }
     heard = tracked(told.wave)
     return (
@@ -114,6 +115,14 @@ def _log_spectral(truth: Tensor, made: Tensor) -> float:
     one, other = (20 * (magnitude(w[None], 1024)[0] + 1e-5).log10() for w in (truth, made))
     heard = one.amax(0) > one.max() - 60
     return float((one - other).square().mean(0).sqrt()[heard].mean())
+
+
+def unrest(wave: Tensor, voiced: NDArray[np.bool_]) -> float:
+    """Mean change of the spectrum above 4 kHz between frames where the voice sounds, in nepers: little in a buzz."""
+    spectrum = magnitude(wave[None], 4 * HOP)[0, 4 * HOP // 6 :]  # a column is a frame, but for those at the ends
+    change = (spectrum + 1e-5).log().diff(dim=1).abs()
+    inside = torch.from_numpy(voiced[1:-1] & voiced[2:])[: change.shape[1]]
+    return float(change[:, : len(inside)][:, inside].mean())
 
 
 def sung(wanted: Floats, voiced: NDArray[np.bool_], heard: Floats) -> dict[str, float]:
@@ -148,10 +157,12 @@ def _opinions(truth: Floats, made: Floats) -> dict[str, float]:
     return {"pesq": float(pesq(16000, one, other, "wb")), "stoi": float(stoi(truth, made, RATE))}
 
 
-def notes(makers: dict[str, Make], tolds: Sequence[Told]) -> dict[str, dict[str, dict[str, float]]]:
-    """By the vocoder's name and the note: how well it is held where the recordings are voiced."""
+def notes(
+    makers: dict[str, Make], tolds: Sequence[Told], pitches: Sequence[float] = NOTES
+) -> dict[str, dict[str, dict[str, float]]]:
+    """By the vocoder's name and the note in Hz: how well it is held where the recordings are voiced."""
     found: dict[str, dict[str, dict[str, float]]] = {name: {} for name in makers}
-    for hertz in NOTES:
+    for hertz in pitches:
         rows: dict[str, list[dict[str, float]]] = {name: [] for name in makers}
         for told in tolds:
             f0 = note(hertz, len(told.f0))

@@ -6,6 +6,7 @@ import math
 import time
 from pathlib import Path
 
+import numpy as np
 import pytest
 import torch
 from hypothesis import given, settings
@@ -19,6 +20,7 @@ from aligner_core.tts.griffin_lim import GriffinLim, magnitudes
 from aligner_core.tts.sound import FLOOR, HOP, MELS, RATE, WINDOW, Frames, band_edges, log_mel, mel_bands
 from aligner_core.tts.source import HIGHEST, LOWEST, NOISE_SAMPLES, phases, pulses, white
 from aligner_core.tts.source_filter import SourceFilter, SourceFilterConfig, gate, hiss, tone
+from benchmarks.vocoders import Told, note, notes, sung, tracked, unrest, world
 
 SMALL = SourceFilterConfig(width=24, hidden=32, dilations=(1, 2))
 SILENT = math.log(FLOOR)
@@ -288,3 +290,32 @@ class TestCheckpoints:
         vocoder.save(untrained(), "neural", tmp_path / "v.pt", {})
         with pytest.raises(WeightsError, match="device nowhere"):
             vocoder.load(str(tmp_path / "v.pt"), "nowhere")
+
+
+class TestBenchmark:
+    def test_what_is_lost_and_what_is_off_are_told_apart(self) -> None:
+        wanted, voiced = np.full(10, 220.0), np.array([True] * 8 + [False] * 2)
+        heard = np.array([220.0] * 4 + [440.0] * 2 + [0.0] * 2 + [220.0, 0.0])
+        found = sung(wanted, voiced, heard)
+        assert found["cents_median"] == 0
+        assert (found["off_share"], found["lost_share"], found["voicing_error"]) == (2 / 6, 2 / 8, 3 / 10)
+
+    def test_a_note_that_is_sung_is_heard_as_that_note(self) -> None:
+        f0 = note(300.0, 80)
+        frames = Frames(torch.full((80, MELS), -4.0), torch.from_numpy(f0).float(), torch.ones(80))
+        heard = tracked(untrained().wave(frames).double().numpy())[15:-15]
+        assert float(np.median(1200 * np.abs(np.log2(heard / f0[15:-15])))) < 10
+
+    def test_a_buzz_has_less_unrest_than_noise(self) -> None:
+        f0, voiced = torch.full((40,), 200.0), np.ones(40, np.bool_)
+        buzz = pulses(f0, torch.ones(40), phases(f0))
+        assert unrest(buzz, voiced) < 0.3 * unrest(white(0, len(buzz), buzz.device), voiced)
+
+    def test_the_table_of_notes_knows_a_vocoder_that_is_deaf_to_the_pitch(self) -> None:
+        f0 = note(200.0, 60)
+        vowel = torch.linspace(-2.0, -9.0, MELS).expand(60, -1)  # WORLD takes what is bright for unvoiced
+        wave = untrained().wave(Frames(vowel, torch.from_numpy(f0).float(), torch.ones(60)))
+        told = Told(wave.double().numpy(), f0, np.ones(60, np.bool_))
+        found = notes({"world": world, "deaf": lambda _: wave}, [told], (300.0,))
+        assert found["world"]["300"]["off_share"] < 0.2
+        assert found["deaf"]["300"]["off_share"] > 0.8

@@ -320,6 +320,7 @@ def main() -> None:
     plan = replace(plan, steps=given.steps or plan.steps)
     begin = time.monotonic()
     torch.set_float32_matmul_precision("high")
+    torch.backends.cudnn.benchmark = True  # all batches are of one shape
     recordings = read_recordings([given.data / pack for pack in plan.packs])
     trainer = Trainer(plan, recordings, given.out, torch.device(given.device))
     print(f"{len(recordings)} recordings read in {time.monotonic() - begin:.0f} s")  # noqa: T201

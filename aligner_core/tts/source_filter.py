@@ -23,9 +23,7 @@ FFT = 1024  # samples; a frame of 2 HOP and what a filter adds to it
 BINS = FFT // 2 + 1
 LEAD = 64, 272  # samples left before the frame, for pulses (little comes before its cause) and for noise
 SPREAD = 4  # frames over which an output frame is heard
-PULSE_GAIN = (
-    1.95e-3  # amplitude of harmonics in mels, for each Hz between them: each fills the main lobe of `log_mel`'s window
-)
+PULSE_GAIN = 1.95e-3  # amplitude of harmonics in mels, for each Hz between them: `log_mel`'s main lobe spans 47 Hz
 NOISE_GAIN = 1.35  # deviation of noise in mels, likewise
 VOICED_NOISE = -1.5  # nepers by which noise is lower where the voice sounds, before anything is learnt
 CORRECTION = 5.0  # nepers, the most that the network may change
