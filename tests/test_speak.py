@@ -33,6 +33,7 @@ from aligner_core.training.spoken import (
     pitches,
     read_spoken,
     said,
+    sounding,
     write_labels,
 )
 from aligner_core.training.spoken_batches import Batches, Lines, in_turn, told_at_random
@@ -146,6 +147,16 @@ def test_what_is_unlikely_is_held_to_the_times_of_the_manifest() -> None:
     assert found is not None
     starts = np.cumsum([0, *found.durations])[[found.phones.index("M"), found.phones.index("AA1")]] / 100
     assert np.abs(starts - [0.75, 0.81]).max() <= 0.03
+
+
+def test_song_without_a_voice_is_left_out() -> None:
+    time = np.arange(int(1.5 * RATE)) / RATE
+    voiced = np.sum([0.1 * np.sin(2 * np.pi * 200 * k * time) / k for k in range(1, 8)], 0).astype(np.float32)
+    row = {"seg": SEG, "sung": True}
+    assert labelled(Planted(PLANTED), row, np.zeros_like(voiced)) is None
+    found = labelled(Planted(PLANTED), row, voiced)
+    assert found is not None
+    assert sounding(found) > 0.95
 
 
 def test_what_is_said_comes_without_pauses() -> None:

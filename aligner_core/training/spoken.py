@@ -24,7 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from aligner_core.errors import AudioError
-from aligner_core.phones import base
+from aligner_core.phones import VOWELS, base
 from aligner_core.tts.acoustic import PAUSE, SYMBOLS
 from aligner_core.tts.sound import HOP, RATE
 
@@ -39,6 +39,7 @@ LEAST = 2  # frames of a phone
 PITCHES = (80.0, 800.0)  # Hz between which a voice is looked for
 ASTRAY = 0.25  # s between the times of the manifest and ours; a recording in which more phones than a
 ASTRAY_SHARE = 0.05  # share of all are so far off is left out
+SUNG = 0.8  # share of its vowels that song must have a pitch in
 KIND = "spoken labels"
 LAG = 0.05  # s by which the times of the manifest are late
 SLACK = 0.12  # s besides, by which they may be wrong; beyond,
@@ -196,7 +197,14 @@ def labelled(model: AcousticModel, row: dict[str, Any], wave: NDArray[np.float32
     if not times or far > ASTRAY_SHARE * len(phones) or 2 * len(phones) > frames:
         return None
     names, durations = in_frames([phone.phone for phone in phones], times, frames)
-    return Labels(names, durations, pitches(wave, frames))
+    labels = Labels(names, durations, pitches(wave, frames))
+    return None if row.get("sung") and sounding(labels) < SUNG else labels
+
+
+def sounding(labels: Labels) -> float:
+    """Share of the frames of vowels that have a pitch: a voice made to sing beyond what it can do whispers."""
+    vowel = np.repeat([base(name) in VOWELS for name in labels.phones], labels.durations)
+    return float((labels.f0[vowel] > 0).mean()) if vowel.any() else 0.0
 
 
 def prepare(pack: Path, workers: int = 2) -> tuple[int, int]:
