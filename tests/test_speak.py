@@ -118,7 +118,7 @@ class Planted:
         return self.log_probs(torch.cat(list(blocks)))
 
 
-SEG = [
+SEG: list[list[Any]] = [
     [-1, "sil", 0.0, 0.3], [0, "HH", 0.3, 0.4], [0, "AY1", 0.4, 0.6], [-1, "sp", 0.6, 0.65],
     [1, "M", 0.65, 0.8], [1, "AA1", 0.8, 1.2], [-1, "sil", 1.2, 1.5],
 ]  # fmt: skip
