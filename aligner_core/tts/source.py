@@ -65,7 +65,8 @@ def white(start: int, samples: int, device: torch.device) -> Tensor:
 
 @lru_cache(maxsize=1)
 def _noise() -> Tensor:
-    return torch.randn(NOISE_SAMPLES, generator=torch.Generator().manual_seed(1))
+    with torch.inference_mode(mode=False):  # whoever asks first
+        return torch.randn(NOISE_SAMPLES, generator=torch.Generator().manual_seed(1))
 
 
 def _comb(cycles: Tensor, hertz: Tensor) -> Tensor:
