@@ -23,7 +23,7 @@ VOCODERS: dict[str, str] = {
     "griffin-lim": "aligner_core.tts.griffin_lim:GriffinLim",
 }
 WITHOUT_WEIGHTS = frozenset({"griffin-lim"})
-RELEASED = "vocoder.voice"  # in aligner_core/weights
+RELEASED = "neural.vocoder"  # in aligner_core/weights
 FORMAT = 1  # of checkpoint files
 
 

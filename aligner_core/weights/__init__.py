@@ -12,7 +12,8 @@ from aligner_core.errors import WeightsError
 
 FOLDER = Path(__file__).parent
 TABLE = "SHA256SUMS"
-CHECKPOINT = ".pt"
+CHECKPOINT = ".pt"  # the ending of acoustic models,
+VOICES = ".voice"  # and of voices, which speak
 
 
 @dataclass(frozen=True)
@@ -62,6 +63,15 @@ def released(folder: Path = FOLDER) -> tuple[str, ...]:
         WeightsError: the table of hashes cannot be read.
     """
     return tuple(sorted(name.removesuffix(CHECKPOINT) for name in _table(folder / TABLE) if name.endswith(CHECKPOINT)))
+
+
+def voices(folder: Path = FOLDER) -> tuple[str, ...]:
+    """The names of the released voices.
+
+    Raises:
+        WeightsError: as `released`.
+    """
+    return tuple(sorted(name.removesuffix(VOICES) for name in _table(folder / TABLE) if name.endswith(VOICES)))
 
 
 def names() -> tuple[str, ...]:
