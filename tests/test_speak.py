@@ -45,7 +45,7 @@ from aligner_core.tts.voice import load_voice
 HERTZ = {"AA1": 150.0, "IY1": 220.0, "UW0": 180.0}
 PLAN = SpeakPlan(
     packs=("tiny.zip",), steps=6, duration_steps=4, frames=500, learning_rate=3e-3, warm_up=4, average=0.8,
-    measure_every=3,
+    measure_every=100,
     acoustic={"width": 16, "heads": 2, "inner": 16, "layers": (1, 1), "post_width": 8, "post_layers": 2},
     durations={"width": 8},
 )  # fmt: skip
@@ -289,16 +289,16 @@ def test_a_mean_is_over_what_is_real() -> None:
 
 
 def test_training_lowers_the_loss_and_leaves_a_voice(start: Callable[..., Trainer], tmp_path: Path) -> None:
-    trainer = start(replace(PLAN, steps=40, duration_steps=30, measure_every=20, warm_up=20, learning_rate=1e-2))
+    trainer = start(replace(PLAN, steps=20, duration_steps=20, measure_every=10, warm_up=10, learning_rate=1e-2))
     assert trainer.run()
     rows = json.loads((tmp_path / "out" / "history.json").read_text())
     spoken = [row for row in rows if row["stage"] == "acoustic"]
-    assert spoken[-1]["loss"] < 0.75 * spoken[0]["loss"]
+    assert spoken[-1]["loss"] < 0.8 * spoken[0]["loss"]
     assert rows[-1]["loss"] < rows[-2]["loss"]
     voice = load_voice(tmp_path / "out" / "voice.pt")
     frames = voice.frames(["sil", "S", "AA1", "sil"], voice.durations(["sil", "S", "AA1", "sil"], total=40))
     assert frames.mel.shape == (40, MELS)
-    assert json.loads(voice.card["plan"])["steps"] == 40
+    assert json.loads(voice.card["plan"])["steps"] == 20
     mels = trainer.lines.scales.mel
     torch.testing.assert_close(voice.acoustic.mel_mean, mels[0], atol=0.01, rtol=0.01)
 
