@@ -67,7 +67,7 @@ def asg_loss_by_definition(
     """`asg_loss`, differentiated step by step."""
     check(scores, targets, input_lengths, target_lengths, fewest=1)
     labels, counts = merged(targets, target_lengths)
-    emissions, arcs, starts, _ = _band(scores.clamp(min=NEVER), transitions, labels, counts)
+    emissions, arcs, starts, _ = asg_band(scores.clamp(min=NEVER), transitions, labels, counts)
     last = (input_lengths - 1, torch.arange(len(targets)))
     mine = band(emissions, arcs, starts)[last][last[1], counts - 1]
     everything = chain(scores.clamp(min=NEVER)[:, None], transitions[None])[:, 0][last].logsumexp(-1)
@@ -107,7 +107,7 @@ class _Share(torch.autograd.Function):
     def forward(
         ctx: Any, scores: Tensor, transitions: Tensor, labels: Tensor, lengths: Tensor, counts: Tensor
     ) -> Tensor:
-        band_of = _band(scores, transitions, labels, counts)
+        band_of = asg_band(scores, transitions, labels, counts)
         mine, all_paths = band_paths(*band_of, lengths), chain_paths(scores, transitions, lengths)
         wanted = (-all_paths.states).scatter_add_(2, labels.expand(len(scores), -1, -1), mine.states)
         ctx.save_for_backward(wanted, transitions, labels, lengths, mine.possible)
@@ -127,8 +127,10 @@ class _Share(torch.autograd.Function):
         return wanted * weights[:, None], slope, None, None, None
 
 
-def _band(scores: Tensor, transitions: Tensor, labels: Tensor, counts: Tensor) -> tuple[Tensor, Tensor, Tensor, Tensor]:
-    """Emissions, arcs, starts and ends of the targets, as `band_paths` takes them."""
+def asg_band(
+    scores: Tensor, transitions: Tensor, labels: Tensor, counts: Tensor
+) -> tuple[Tensor, Tensor, Tensor, Tensor]:
+    """Emissions, arcs, starts and ends of `merged` targets, as `band_paths` takes them."""
     emissions = scores.gather(2, labels.expand(len(scores), -1, -1))
     stays = transitions[labels, labels]
     steps = torch.nn.functional.pad(transitions[labels[:, :-1], labels[:, 1:]], (1, 0), value=NEVER)

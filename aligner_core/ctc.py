@@ -23,7 +23,7 @@ from .errors import AlignmentError
 from .recursion import IMPOSSIBLE, NEVER, Paths, band, band_paths
 
 Reduction = Literal["none", "sum", "mean"]
-_Band = tuple[Tensor, Tensor, Tensor, Tensor]
+Band = tuple[Tensor, Tensor, Tensor, Tensor]
 
 
 def ctc_loss(
@@ -69,7 +69,7 @@ def ctc_loss_by_definition(
 ) -> Tensor:
     """`ctc_loss`, differentiated step by step."""
     check(log_probs, targets, input_lengths, target_lengths)
-    emissions, arcs, starts, ends = _band(log_probs.clamp(min=NEVER), targets, target_lengths, blank)
+    emissions, arcs, starts, ends = ctc_band(log_probs.clamp(min=NEVER), targets, target_lengths, blank)
     rows = band(emissions, arcs, starts)
     last = rows[input_lengths.to(rows.device) - 1, torch.arange(len(targets), device=rows.device)]
     loss = -(last + ends).logsumexp(-1)
@@ -84,7 +84,7 @@ def ctc_paths(
     Arguments and errors as `ctc_loss`.
     """
     check(log_probs, targets, input_lengths, target_lengths)
-    states = _band(log_probs.clamp(min=NEVER), targets, target_lengths, blank)
+    states = ctc_band(log_probs.clamp(min=NEVER), targets, target_lengths, blank)
     return band_paths(*states, input_lengths.to(log_probs.device))
 
 
@@ -104,7 +104,7 @@ class _Score(torch.autograd.Function):
     def forward(
         ctx: Any, log_probs: Tensor, targets: Tensor, input_lengths: Tensor, target_lengths: Tensor, blank: int
     ) -> Tensor:
-        states = _band(log_probs, targets, target_lengths, blank)
+        states = ctc_band(log_probs, targets, target_lengths, blank)
         paths = band_paths(*states, input_lengths.to(log_probs.device))
         ctx.save_for_backward(_of_symbols(paths, log_probs, targets, target_lengths, blank))
         return paths.total
@@ -157,7 +157,7 @@ def _states(targets: Tensor, target_lengths: Tensor, blank: int) -> Tensor:
     return states
 
 
-def _band(log_probs: Tensor, targets: Tensor, target_lengths: Tensor, blank: int) -> _Band:
+def ctc_band(log_probs: Tensor, targets: Tensor, target_lengths: Tensor, blank: int) -> Band:
     """Emissions, arcs, starts and ends of the targets, as `band_paths` takes them."""
     states = _states(targets.to(log_probs.device), target_lengths, blank)
     place = torch.arange(states.shape[1], device=states.device)

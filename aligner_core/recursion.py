@@ -99,6 +99,23 @@ def band(emissions: Tensor, arcs: Tensor, starts: Tensor) -> Tensor:
     return torch.stack(rows)
 
 
+def best_states(emissions: Tensor, arcs: Tensor, starts: Tensor, ends: Tensor) -> list[int]:
+    """The state of the best path through one band in each of its frames; arguments as `band_paths`, of a batch of one.
+
+    Of equals, the path that stays longest in what comes later.
+    """
+    row, ways = emissions[0, 0] + starts[0], []
+    for emission in emissions[1:, 0]:
+        came = torch.stack([F.pad(row, (n, 0), value=NEVER)[: len(row)] + arcs[n, 0] for n in range(3)])
+        row, back = came.max(0)
+        row = row + emission
+        ways.append(back)
+    states = [int((row + ends[0]).argmax())]
+    for back in reversed(ways):
+        states.append(states[-1] - int(back[states[-1]]))
+    return states[::-1]
+
+
 def chain(emissions: Tensor, transitions: Tensor) -> Tensor:
     """Log of the summed scores of all rows of symbols that end with each symbol in each frame.
 

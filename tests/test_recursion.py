@@ -13,7 +13,7 @@ from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from aligner_core.recursion import NEVER, band, band_paths, chain, chain_paths, turned
+from aligner_core.recursion import NEVER, band, band_paths, best_states, chain, chain_paths, turned
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 WHERE = "cpu" if INTERPRETED else "cuda"
@@ -52,6 +52,22 @@ def test_a_band_has_the_paths_that_its_arcs_allow(seed: int) -> None:
     found = band_paths(emissions, arcs, starts, ends, torch.tensor([4]))
     torch.testing.assert_close(found.total[0], torch.stack(every).logsumexp(0))
     torch.testing.assert_close(found.states[:, 0], taken / taken.sum(1, keepdim=True))
+
+
+@settings(deadline=None, max_examples=30)
+@given(seeds)
+def test_the_best_states_score_best(seed: int) -> None:
+    emissions, arcs, starts, ends = bands(seed, 4, 1, 4)
+
+    def score(path: tuple[int, ...]) -> float:
+        steps = [b - a for a, b in itertools.pairwise(path)]
+        if not all(0 <= step <= 2 for step in steps):
+            return -float("inf")
+        ways = sum(float(arcs[step, 0, state]) for step, state in zip(steps, path[1:], strict=True))
+        return float(starts[0, path[0]] + emissions[range(4), 0, path].sum() + ends[0, path[-1]]) + ways
+
+    best = max(score(path) for path in itertools.product(range(4), repeat=4))
+    assert score(tuple(best_states(emissions, arcs, starts, ends))) == pytest.approx(best)
 
 
 @settings(deadline=None, max_examples=30)
