@@ -55,7 +55,7 @@ class VocodePlan:
         repel: share of the energy distance's second term.
         adversary_from: share of the run after which the adversary joins; 1: never.
         adversary_width: channels of its widest layers.
-        adversary_rate: its learning rate.
+        adversary_rate: its learning rate, which doesn't fall: it begins when the run is half over.
         adversary_weight, feature_weight: of its verdict and its features in the loss.
         model: sizes of the network.
     """
@@ -155,9 +155,8 @@ class Trainer:
     def train_step(self) -> dict[str, Tensor]:
         """Learn from one batch; its losses, () each."""
         plan = self.plan
-        for optimiser, peak in ((self.optimiser, plan.learning_rate), (self.against, plan.adversary_rate)):
-            for group in optimiser.param_groups:
-                group["lr"] = peak * min((self.step + 1) / plan.warm_up, 1.0) * plan.rate(self.done)
+        for group in self.optimiser.param_groups:
+            group["lr"] = plan.learning_rate * min((self.step + 1) / plan.warm_up, 1.0) * plan.rate(self.done)
         piece = self.piece()
         one, other = self.tries(piece)
         sizes = drawn(self.dice)
