@@ -156,10 +156,11 @@ class TestDistance:
         """A breathy voice is nearer to one with more tone and less chance; the energy distance knows better."""
         torch.manual_seed(0)
         truth = breathy(0.3, 0.95)
-        buzzing, right = [[breathy(*mix) for _ in range(2)] for mix in ((0.45, 0.8), (0.3, 0.95))]
+        buzzing, right = [(breathy(*mix), breathy(*mix)) for mix in ((0.45, 0.8), (0.3, 0.95))]
         sizes = (128, 256, 512, 1024, 2048)
         bare, whole = (
-            [float(energy_distance(truth, *made, sizes, r)) for made in (buzzing, right)] for r in (0.0, 0.8)
+            [float(energy_distance(truth, one, other, sizes, repel)) for one, other in (buzzing, right)]
+            for repel in (0.0, 0.8)
         )
         assert bare[0] < bare[1]
         assert whole[1] < whole[0]
