@@ -128,14 +128,16 @@ def seconds(time: str) -> float:
     return round(int(hours) * 3600 + int(minutes) * 60 + float(rest), 9)
 
 
-def _time(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+def clock_time(ctx: click.Context, param: click.Parameter, value: str | None) -> float | None:
+    """The seconds of an option."""
     try:
         return None if value is None else seconds(value)
     except ValueError as error:
         raise click.BadParameter(f"{error}; m:ss.mmm or seconds", ctx, param) from error
 
 
-def _lines(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, int] | None:
+def line_range(ctx: click.Context, param: click.Parameter, value: str | None) -> tuple[int, int] | None:
+    """The first and the last line that an option names."""
     if value is None:
         return None
     if not (found := _LINES.fullmatch(value)):
@@ -151,9 +153,11 @@ _OPTIONS = (
     ),
     click.option("--keep-times", is_flag=True, help="Times in LYRICS are right; find only those that are missing."),
     click.option("--anchors", metavar="FILE", help='Right times: [{"line": 12, "word": 3, "time": "1:02.345"}, ...].'),
-    click.option("--lines", metavar="A-B", callback=_lines, help="Time these lines only; the others stay as they are."),
-    click.option("--from", "from_", metavar="TIME", callback=_time, help="Time only what is sung after m:ss.mmm."),
-    click.option("--to", metavar="TIME", callback=_time, help="Time only what is sung before m:ss.mmm."),
+    click.option(
+        "--lines", metavar="A-B", callback=line_range, help="Time these lines only; the others stay as they are."
+    ),
+    click.option("--from", "from_", metavar="TIME", callback=clock_time, help="Time only what is sung after m:ss.mmm."),
+    click.option("--to", metavar="TIME", callback=clock_time, help="Time only what is sung before m:ss.mmm."),
 )  # fmt: skip
 
 

@@ -6,7 +6,7 @@ import _thread
 import importlib
 import tempfile
 import threading
-from collections.abc import Iterator
+from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -39,15 +39,18 @@ def work(path: Path) -> None:
     try:
         job = exchange.read(path)
         with _cancelled_by(path.with_name(path.name + exchange.CANCEL)):
-            outcome = guide(job) if job.task == GUIDE else tasks.run(job, _Ears(path).hear)
+            outcome = guide(job, _Ears(path).speaking) if job.task == GUIDE else tasks.run(job, _Ears(path).hear)
     except AlignerError as error:
         exchange.write_result(path, exchange.Outcome(message=_sentence(error)), 1)
         raise
     exchange.write_result(path, outcome)
 
 
-def guide(job: exchange.Job) -> exchange.Outcome:
+def guide(job: exchange.Job, progress: Callable[[float], None]) -> exchange.Outcome:
     """Have `karalign guide` speak the lines in their times.
+
+    Args:
+        progress: hears the share done, 0..1.
 
     Raises:
         LyricsError: this karalign has no such command.
@@ -61,12 +64,13 @@ def guide(job: exchange.Job) -> exchange.Outcome:
     with tempfile.TemporaryDirectory() as folder:
         script = Path(folder, "lines.ass")
         write_atomic(script, (HEADER + tasks.Sheet(job.lines).script).encode())
-        command.main([str(script), "-o", job.options["output"]], "karalign guide", standalone_mode=False)
-    return exchange.Outcome(message=f"{job.options['output']} is written.")
+        arguments = [str(script), "-o", job.options["output"]]
+        notes = command.main(arguments, "karalign guide", standalone_mode=False, obj=progress)
+    return exchange.Outcome(message="; ".join([f"{job.options['output']} is written", *(notes or ())]) + ".")
 
 
 class _Ears:
-    """Hears sounds, and tells how far it is in the progress file of a job."""
+    """Hears sounds, and tells how far a job is in its progress file."""
 
     def __init__(self, job: Path) -> None:
         self.progress = job.with_name(job.name + exchange.PROGRESS)
@@ -80,6 +84,10 @@ class _Ears:
         heard = hear(Source(sound, None, "cpu", separate=False, cached=True), text, self._heard, lambda _: None)
         self._tell(HEARD + 10, "Finding the lines")
         return heard
+
+    def speaking(self, share: float) -> None:
+        """The share, 0..1, of a guide vocal that is spoken."""
+        self._tell(int(100 * share), "Speaking")
 
     def _heard(self, share: float) -> None:
         self._tell(int(HEARD * share), "Hearing the sound")

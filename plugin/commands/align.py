@@ -4,8 +4,6 @@ from __future__ import annotations
 
 import dataclasses
 import json
-import re
-import sys
 import time
 from collections.abc import Callable, Collection, Iterator
 from contextlib import contextmanager
@@ -21,19 +19,13 @@ from plugin.hints import Hints, hint_options
 from plugin.layout import Layout, layout_options
 from plugin.sources import encoding_option, read_source
 from plugin.targets import STDOUT, in_place_of, output_options, resolve
+from plugin.terminal import chosen_device, device_option, on_terminal, progress_bar
 
 if TYPE_CHECKING:
     from aligner_core.align import Progress
     from aligner_core.timeline import Alignment
 
 LOW_CONFIDENCE = 3  # exit code
-_DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
-
-
-def _device(ctx: click.Context, param: click.Parameter, value: str) -> str:
-    if not _DEVICE.fullmatch(value):
-        raise click.BadParameter(f"{value!r} is not one of auto, cpu, cuda, cuda:N", ctx, param)
-    return value
 
 
 @click.command()
@@ -53,10 +45,7 @@ def _device(ctx: click.Context, param: click.Parameter, value: str) -> str:
     help="Acoustic model: a name listed by `karalign doctor`, or a checkpoint.  [default: cnn]",
 )  # fmt: skip
 @click.option("--separate", is_flag=True, help="First take the voice out of the music: needs demucs, and patience.")
-@click.option(
-    "--device", default="cpu", show_default=True, callback=_device, metavar="DEVICE",
-    help="Where the model runs: cpu, cuda, cuda:N or auto.",
-)  # fmt: skip
+@device_option
 @click.option(
     "--no-cache", is_flag=True, help="Hear the sound anew, and keep nothing of it for the next time."
 )  # fmt: skip
@@ -101,8 +90,9 @@ def command(
     text = set_apart(read.alignment)
     asked = hints.check(text, lyrics)
     say(f"{lyrics} read: {len(text.lines)} lines")
-    with _progress(not quiet and not verbose and _on_terminal()) as progress, _names(audio, lyrics):
-        source = Source(audio, model, _chosen(device), separate, not no_cache)
+    shown = not quiet and not verbose and on_terminal()
+    with progress_bar("aligning", shown) as progress, _names(audio, lyrics):
+        source = Source(audio, model, chosen_device(device), separate, not no_cache)
         alignment, length = _align(source, text, hints, asked, progress, say)
     notes = [*read.notes()]
     for target in targets:
@@ -143,27 +133,6 @@ def _names(audio: str, lyrics: str) -> Iterator[None]:
     except (LyricsError, AlignmentError) as error:
         place = error.where or (lyrics if isinstance(error, LyricsError) else audio)
         raise type(error)(error.what, place, error.hint) from error
-
-
-def _chosen(device: str) -> str:
-    if device != "auto":
-        return device
-    import torch
-
-    return "cuda" if torch.cuda.is_available() else "cpu"
-
-
-def _on_terminal() -> bool:
-    return sys.stderr is not None and sys.stderr.isatty()  # None: it was closed by whoever started this
-
-
-@contextmanager
-def _progress(shown: bool) -> Iterator[Progress | None]:
-    if not shown:
-        yield None
-        return
-    with click.progressbar(length=1000, label="aligning", file=sys.stderr) as bar:
-        yield lambda share: bar.update(round(1000 * share) - bar.pos)
 
 
 def _silent(message: str) -> None:
