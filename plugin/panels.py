@@ -78,6 +78,11 @@ class Picture:
         return ["sound", *(["map"] if self.heat is not None else []), *stages]
 
     @property
+    def strongest(self) -> float:
+        """What has the deepest colour in the map: some few cells are far above all others."""
+        return float(np.quantile(np.abs(self.heat), 0.995)) if self.heat is not None else 0.0
+
+    @property
     def shown(self) -> list[int]:
         """Symbols that are ever likely."""
         most = np.max([stage.likely.max(0) for stage in self.stages], 0)
@@ -133,7 +138,7 @@ def _draw(axes: Any, picture: Picture, row: str) -> None:
     axes.set(title=TITLES[row] if row != "sound" else picture.title, xlim=ends)
     if row in {"sound", "map"}:
         table = picture.sound if row == "sound" or picture.heat is None else picture.heat
-        top = float(np.abs(table).max())
+        top = picture.strongest
         colours = {"cmap": "magma"} if row == "sound" else {"cmap": "RdBu_r", "vmin": -top, "vmax": top}
         axes.imshow(table, origin="lower", aspect="auto", extent=(*ends, 0, len(table)), **colours)
         for start, end, name in picture.marks:
@@ -173,7 +178,11 @@ def _figure(picture: Picture) -> Any:
     seconds = picture.seconds
     add(graph_objects.Heatmap(x=seconds, z=picture.sound, colorscale="Magma", showscale=False), "sound")
     if picture.heat is not None:
-        add(graph_objects.Heatmap(x=seconds, z=picture.heat, colorscale="RdBu_r", zmid=0, showscale=False), "map")
+        top = picture.strongest
+        add(
+            graph_objects.Heatmap(x=seconds, z=picture.heat, colorscale="RdBu_r", zmin=-top, zmax=top, showscale=False),
+            "map",
+        )
     last = len(picture.stages) - 1
     for number, stage in enumerate(picture.stages):
         for trace, row in _traces(graph_objects, picture, stage, visible=number == last):

@@ -106,6 +106,7 @@ def _stage(network: CnnCtc, features: Tensor, sounds: Sequence[Sound], span: sli
     import torch
 
     from aligner_core.ctc import ctc_band
+    from aligner_core.recognise import voices
     from aligner_core.recursion import band_paths, best_states
     from plugin.panels import Stage
 
@@ -114,7 +115,8 @@ def _stage(network: CnnCtc, features: Tensor, sounds: Sequence[Sound], span: sli
     with torch.inference_mode():
         table = network.table(features[None, begin : span.stop + network.reach])
         heard = table[0, span.start - begin :][: span.stop - span.start, :count].cpu()
+        scores = voices(heard, network.symbols)
         target = torch.tensor([[sound.column for sound in sounds]])
-        band = ctc_band(heard[:, None], target, torch.tensor([len(sounds)]), 0)
+        band = ctc_band(scores[:, None], target, torch.tensor([len(sounds)]), 0)
         paths = band_paths(*band, torch.tensor([len(heard)]))
         return Stage("heard", heard.exp().numpy(), paths.states[:, 0].numpy(), best_states(*band))
