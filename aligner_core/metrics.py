@@ -93,6 +93,16 @@ def phone_error_rate(references: Sequence[Sequence[object]], hypotheses: Sequenc
     return sum(map(_edits, references, hypotheses)) / said
 
 
+def word_error_rate(references: Sequence[str], hypotheses: Sequence[str]) -> float:
+    """As `phone_error_rate`, of the words of texts; words are what white space parts."""
+    return phone_error_rate([text.split() for text in references], [text.split() for text in hypotheses])
+
+
+def character_error_rate(references: Sequence[str], hypotheses: Sequence[str]) -> float:
+    """As `phone_error_rate`, of the characters of texts, spaces between words included."""
+    return phone_error_rate([list(text) for text in references], [list(text) for text in hypotheses])
+
+
 def _edits(reference: Sequence[object], hypothesis: Sequence[object]) -> int:
     """Row by row of the table of Wagner and Fischer; insertions, which go along a row, by one running minimum."""
     numbers = {item: number for number, item in enumerate({*reference, *hypothesis})}

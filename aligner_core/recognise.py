@@ -8,13 +8,14 @@ ways to say the same, with the prefixes of Hannun et al. 2014 (arXiv 1408.2873).
 from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import NamedTuple
 
 import torch
 from torch import Tensor
 
 from .evidence import phone_names
+from .ngram import NGram
 
 BLANK = 0
 GROUP = 128  # utterances that are searched together
@@ -67,19 +68,22 @@ def greedy(scores: Tensor, least: int = 1) -> list[int]:
     return [symbol for symbol in torch.unique_consecutive(heard).tolist() if symbol != BLANK]
 
 
-def beam_search(scores: Sequence[Tensor], beam: int = 16, penalty: float = 0.0) -> list[list[Said]]:
+def beam_search(
+    scores: Sequence[Tensor], beam: int = 16, penalty: float = 0.0, language: NGram | None = None
+) -> list[list[Said]]:
     """The likeliest rows of sounds in each utterance, best first, at most `beam` of them.
 
     Args:
         scores: (frames, symbols) of each utterance, of `voices`; need not be normalised.
         beam: prefixes kept from frame to frame.
         penalty: nats taken off for each sound.
+        language: what each sound adds after those before it.
     """
     found: dict[int, list[Said]] = {}
     order = sorted(range(len(scores)), key=lambda i: len(scores[i]))
     for begin in range(0, len(order), GROUP):
         group = order[begin : begin + GROUP]
-        found |= zip(group, _search([scores[i] for i in group], beam, penalty), strict=True)
+        found |= zip(group, _search([scores[i] for i in group], beam, penalty, language), strict=True)
     return [found[i] for i in range(len(scores))]
 
 
@@ -91,6 +95,7 @@ class _Beam(NamedTuple):
     last: Tensor  # that label; the blank in an empty prefix
     number: Tensor  # the same for the same prefix
     parent: Tensor  # number of the prefix without the last label
+    context: Tensor  # in the language model
 
     def best(self, mask: Tensor, other: _Beam) -> _Beam:
         """This one where the mask (utterances, 1) says so, else the other."""
@@ -98,14 +103,16 @@ class _Beam(NamedTuple):
 
 
 @torch.inference_mode()
-def _search(scores: Sequence[Tensor], beam: int, penalty: float) -> Iterator[list[Said]]:
+def _search(scores: Sequence[Tensor], beam: int, penalty: float, language: NGram | None) -> Iterator[list[Said]]:
     lengths = torch.tensor([len(one) for one in scores], device=scores[0].device)
     frames = torch.nn.utils.rnn.pad_sequence(list(scores)).float()  # (frames, utterances, symbols)
     state = _start(len(scores), beam, frames.device)
+    if language is not None:
+        language = replace(language, table=language.table.to(frames.device))
     stay = torch.arange(beam, device=frames.device).expand(len(scores), beam)
     steps = []
     for at, frame in enumerate(frames):
-        new, source, label = _advance(state, frame, penalty)
+        new, source, label = _advance(state, frame, penalty, language)
         going = (at < lengths)[:, None]
         steps.append((torch.where(going, source, stay), torch.where(going, label, BLANK)))
         state = new.best(going, state)
@@ -117,10 +124,11 @@ def _start(utterances: int, beam: int, device: torch.device) -> _Beam:
     dead = torch.full((utterances, beam), _NEVER, device=device)
     blank, number = dead.clone(), torch.full_like(dead, _NO_PREFIX, dtype=torch.long)
     blank[:, 0], number[:, 0] = 0.0, 1
-    return _Beam(blank, dead, torch.zeros_like(number), number, torch.full_like(number, _NO_PARENT))
+    none = torch.zeros_like(number)
+    return _Beam(blank, dead, none, number, torch.full_like(number, _NO_PARENT), none)
 
 
-def _advance(state: _Beam, frame: Tensor, penalty: float) -> tuple[_Beam, Tensor, Tensor]:
+def _advance(state: _Beam, frame: Tensor, penalty: float, language: NGram | None) -> tuple[_Beam, Tensor, Tensor]:
     """The best prefixes after a frame (utterances, symbols); of each the place of what it comes from, and the label
     that it adds to that, or the blank."""
     beam, symbols = state.blank.shape[1], frame.shape[1]
@@ -128,6 +136,8 @@ def _advance(state: _Beam, frame: Tensor, penalty: float) -> tuple[_Beam, Tensor
     longer = total[..., None] + frame[:, None] - penalty  # (utterances, beam, symbols)
     again = state.last[..., None]  # to say the same once more takes a blank between
     longer.scatter_(2, again, (state.blank + frame.gather(1, state.last) - penalty)[..., None])
+    if language is not None:
+        longer = longer + language.table[state.context]
     longer[..., BLANK] = _NEVER
     blank = total + frame[:, BLANK, None]
     joined, longer = _joined(state, longer)
@@ -136,8 +146,10 @@ def _advance(state: _Beam, frame: Tensor, penalty: float) -> tuple[_Beam, Tensor
     stays = best.indices < beam
     source = torch.where(stays, best.indices, (best.indices - beam) // symbols)
     added = torch.where(stays, BLANK, (best.indices - beam) % symbols)
-    old = _Beam(*(part.gather(1, source) for part in (blank, label, state.last, state.number, state.parent)))
-    new = _Beam(torch.full_like(blank, _NEVER), best.values, added, _number(old.number, added), old.number)
+    parts = (blank, label, state.last, state.number, state.parent, state.context)
+    old = _Beam(*(part.gather(1, source) for part in parts))
+    context = old.context if language is None else language.following(old.context, added)
+    new = _Beam(torch.full_like(blank, _NEVER), best.values, added, _number(old.number, added), old.number, context)
     new = old.best(stays, new)
     dead = best.values == _NEVER
     new = new._replace(number=new.number.masked_fill(dead, _NO_PREFIX), parent=new.parent.masked_fill(dead, _NO_PARENT))

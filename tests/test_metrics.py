@@ -246,3 +246,13 @@ def test_metrics_load_without_torch_and_scipy() -> None:
     code = "import sys, aligner_core.metrics; print([m for m in ('torch', 'scipy', 'numba') if m in sys.modules])"
     run = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     assert run.stdout.strip() == "[]"
+
+
+texts = st.text("ab c", min_size=1, max_size=12).map(lambda text: "a" + " ".join(text.split()))
+
+
+@given(st.lists(st.tuples(texts, texts), min_size=1, max_size=4))
+def test_word_and_character_error_rates_are_jiwer_s(pairs: list[tuple[str, str]]) -> None:
+    references, hypotheses = [a for a, _ in pairs], [b for _, b in pairs]
+    assert metrics.word_error_rate(references, hypotheses) == pytest.approx(jiwer.wer(references, hypotheses))
+    assert metrics.character_error_rate(references, hypotheses) == pytest.approx(jiwer.cer(references, hypotheses))

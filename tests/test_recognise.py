@@ -14,6 +14,7 @@ from torch import Tensor
 
 from aligner_core.acoustic.cnn import SYMBOLS
 from aligner_core.ctc import ctc_loss
+from aligner_core.ngram import NGram
 from aligner_core.recognise import Said, beam_search, greedy, voices
 
 WIDE = 128  # beam that keeps every prefix of a tiny case
@@ -48,6 +49,18 @@ def test_a_wide_beam_finds_every_row_of_sounds_with_the_score_of_all_its_ways(
         wanted = all_ways(one, penalty)
         assert {said.labels: said.score for said in found} == pytest.approx(wanted, abs=1e-4)
         assert [said.score for said in found] == sorted((said.score for said in found), reverse=True)
+
+
+@settings(max_examples=40)
+@given(seeds, st.integers(1, 3), st.sampled_from([0.3, 1.0]))
+def test_a_language_model_adds_its_score_to_every_row_of_sounds(seed: int, order: int, weight: float) -> None:
+    generator = torch.Generator().manual_seed(seed)
+    rows = [torch.randint(1, 3, (5,), generator=generator).tolist() for _ in range(4)]
+    language = NGram.of(rows, 3, order).scaled(weight)
+    scores = posteriors(seed, 5)
+    wanted = {labels: score + language.score(labels) for labels, score in all_ways(scores, 0.0).items()}
+    found = beam_search([scores], WIDE, language=language)[0]
+    assert {said.labels: said.score for said in found} == pytest.approx(wanted, abs=1e-4)
 
 
 @settings(max_examples=30)
