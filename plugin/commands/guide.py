@@ -109,7 +109,7 @@ def command(
     """
     begun = time.perf_counter()
     blend = _blend(song, stem, duck, gain, pan)
-    inputs = [text, *([song] if song else [])]
+    inputs = [name for name in (text, song) if name and _is_there(name)]
     refuse_twice([*outputs, *times])
     check_sounds(outputs, inputs, not no_clobber)
     targets = resolve(times, None, RenderOptions(level, k_tag), inputs, not no_clobber)
@@ -228,9 +228,16 @@ def _blend(song: str | None, stem: bool, duck: float | None, gain: float, pan: f
 
 def _read(text: str, encoding: str | None) -> Source:
     """A file, if the words can be the name of one."""
-    if text == STDIN or Path(text).exists() or _is_name(text):
+    if text == STDIN or _is_there(text) or _is_name(text):
         return read_source(text, encoding=encoding)
     return Source("the text", Alignment.from_text(text))
+
+
+def _is_there(text: str) -> bool:
+    try:
+        return bool(text) and Path(text).exists()
+    except (OSError, ValueError):  # longer than any name, or with a character that none has
+        return False
 
 
 def _is_name(text: str) -> bool:
