@@ -2,15 +2,15 @@
 
     python -m benchmarks.activations [--model FILE] [--attention las.pt] [--packs spoken,sung,librispeech] [--limit 25]
 
-One path through the posteriors says which phones were said; the rest starts from its phones. Writes
-bench-out/activations.json and prints the table of docs/activation.md. Integrated gradients are slow on a CPU, so they
-are taken of the first --gradients recordings of each pack, and compared with the path on those.
+One path through the posteriors says which phones were said; the rest starts from its phones. Figures go into
+bench-out/activations.json, where those of other packs stay, and all of it into docs/activation.md. Integrated
+gradients are slow on a CPU: they are taken of the first --gradients recordings of each pack, and compared with the
+path on those.
 """
 
 from __future__ import annotations
 
 import argparse
-import json
 from collections.abc import Callable, Sequence
 from functools import cached_property
 from pathlib import Path
@@ -29,9 +29,12 @@ from aligner_core.lattice import Visit
 from benchmarks import packs
 from benchmarks.accuracy import PACKS
 from benchmarks.acoustics import edge_figures
+from benchmarks.engine_page import DOCS, put, write
+from benchmarks.engine_page import read as load_json
 from benchmarks.recordings import Recording, Way, late, paths, read
 
 JSON = Path(__file__).resolve().parents[1] / "bench-out" / "activations.json"
+PAGE = DOCS / "activation.md"
 LONGEST = 20.0  # seconds of a recording that attention is tried on
 STEPS = 6  # of the integral
 MARGIN = 2  # frames beside a sound that count as inside it
@@ -115,14 +118,15 @@ def main() -> None:
     if not isinstance(model, CnnCtc):
         raise SystemExit("activation maps need the CNN")
     attention = acoustic.load_attending(options.attention) if options.attention else None
-    figures: dict[str, Any] = {}
+    figures: dict[str, Any] = load_json(JSON) if JSON.exists() else {}
     for pack in PACKS:
         if pack.name in options.packs.split(","):
             recordings = read(packs.data_root(options.data) / pack.file, pack.start, options.limit, spread=True)
             figures[pack.name] = measured(pack.name, recordings, model, attention, options.gradients)
             JSON.parent.mkdir(exist_ok=True)
-            JSON.write_text(json.dumps(figures, indent=1), encoding="utf-8")
+            write(JSON, figures)
     print(table(figures))
+    put("activations", table(figures), PAGE)
 
 
 def measured(
@@ -170,7 +174,7 @@ def figures(errors: Sequence[Floats]) -> dict[str, Any]:
 
 
 def table(packs_figures: dict[str, Any]) -> str:
-    """Markdown."""
+    """Markdown: of times, then of shares."""
     rows = [
         "| pack | times from | words | starts within 25, 50, 100 ms | median | bias | ends within 50 ms |",
         "|---|---|---|---|---|---|---|",
@@ -185,6 +189,11 @@ def table(packs_figures: dict[str, Any]) -> str:
             rows.append(
                 f"| {pack} | {name} | {one['words']} | {within} % | {middle} | {100 * one['end']['within_50']:.1f} % |"
             )
+    rows += ["", "| pack | of a map, in its own sound | in another sound | if it were even |", "|---|---|---|---|"]
+    for pack, found in packs_figures.items():
+        if "inside" in found:
+            shown = " | ".join(f"{100 * share:.0f} %" for share in found["inside"]["share"].values())
+            rows.append(f"| {pack} | {shown} |")
     return "\n".join(rows)
 
 

@@ -2,7 +2,7 @@
 
     python -m benchmarks.ctc_speed [--device cuda] [--batch 16 --frames 1000 --symbols 40 --labels 100]
 
-Prints a table and writes bench-out/ctc-speed-DEVICE.json.
+Prints a table, writes bench-out/ctc-speed-DEVICE.json, and the table into docs/ctc.md.
 """
 
 from __future__ import annotations
@@ -21,6 +21,7 @@ from torch import Tensor
 
 from aligner_core.asg import asg_loss, asg_loss_by_definition
 from aligner_core.ctc import ctc_loss, ctc_loss_by_definition, prior_ctc_loss
+from benchmarks.engine_page import DOCS, put
 
 OUT = Path(__file__).resolve().parents[1] / "bench-out"
 TIMES = {"cpu": 3, "cuda": 20}
@@ -39,11 +40,20 @@ def main() -> None:
     figures["difference"] = agreement(logits, losses)
     print(json.dumps(figures))
     seconds = {name: timed(logits, loss, given.device) for name, loss in losses.items()}
-    for name, taken in seconds.items():
-        print(f"| {name} | {1000 * taken:.1f} ms | {taken / seconds['PyTorch CTC']:.2f} |")
     OUT.mkdir(exist_ok=True)
     text = json.dumps(figures | {"seconds": seconds}, indent=1)
     (OUT / f"ctc-speed-{given.device}.json").write_text(text, encoding="utf-8")
+    print(table(figures["machine"], logits, given.labels, seconds))
+    put(f"speed {given.device}", table(figures["machine"], logits, given.labels, seconds), DOCS / "ctc.md")
+
+
+def table(where: str, logits: Tensor, labels: int, seconds: dict[str, float]) -> str:
+    """Markdown."""
+    frames, batch, symbols = logits.shape
+    rows = [f"{where}; {batch} x {frames} frames x {symbols} symbols, {labels} labels:", ""]
+    rows += ["| loss and gradient | time | beside PyTorch's CTC |", "|---|---|---|"]
+    first = seconds["PyTorch CTC"]
+    return "\n".join(rows + [f"| {name} | {1000 * x:.1f} ms | {x / first:.2f} |" for name, x in seconds.items()])
 
 
 def cases(given: argparse.Namespace) -> tuple[Tensor, dict[str, Loss]]:
