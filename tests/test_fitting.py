@@ -95,10 +95,12 @@ def test_sounds_never_overlap_and_all_have_a_frame(
     assert all(a + length <= b for (a, length), (b, _) in pairwise(sounds))
 
 
-@given(texts(), st.booleans())
-def test_no_line_runs_into_the_next(text: tuple[tuple[Line, ...], tuple[tuple[Said, ...], ...]], stretch: bool) -> None:
+@given(texts(), st.booleans(), st.integers(0, 1500))
+def test_no_line_runs_into_the_next(
+    text: tuple[tuple[Line, ...], tuple[tuple[Said, ...], ...]], stretch: bool, begin: int
+) -> None:
     timings = timings_of(*text)
-    rows = sorted((row[0].start, ends(row)) for row in fit(timings, stretch=stretch).lines if row)
+    rows = sorted((row[0].start, ends(row)) for row in fit(timings, begin, stretch).lines if row)
     assert all(end <= start for (_, end), (start, _) in pairwise(rows))
 
 

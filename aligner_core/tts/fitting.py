@@ -282,14 +282,14 @@ def _kept(units: Sequence[Unit], room: int) -> list[int]:
 def _between(timings: Sequence[Timing], lines: dict[int, tuple[Placed, ...]], begin: int) -> list[str]:
     """Say lines without time where there is room for them; gives what is to be told of those where there is none."""
     notes = []
-    starts = sorted(placed[0].start for placed in lines.values() if placed)
-    now, first = begin, True
+    spans = sorted((placed[0].start, placed[-1].start + placed[-1].frames) for placed in lines.values() if placed)
+    now, first = next((end for start, end in spans if start <= begin < end), begin), True
     for at, timing in enumerate(timings):
         if placed := lines.get(at):
             now, first = max(now, placed[-1].start + placed[-1].frames), False
         elif timing.units and timing.begin is None:
             start = now if first else now + STOP
-            end = next((other - STOP for other in starts if other >= now), None)
+            end = next((other - STOP for other, _ in spans if other >= now), None)
             if end is not None and end - start < timing.natural / TIGHT:
                 notes.append(f"line {at + 1} has no time, and there is no room for it: it is not said")
                 continue
