@@ -1,0 +1,42 @@
+"""The scripts of the page as one: every module becomes a function that is called once, so that no page needs a server.
+
+Modules say `import { a, b } from "./other.js";` or `import * as other from "./other.js";`, and `export` before what they
+give: no more of the language's ways than these.
+"""
+
+from __future__ import annotations
+
+import re
+from collections.abc import Iterator
+from importlib.resources import files
+
+_IMPORT = re.compile(r'^import (\{[^}]*\}|\* as \w+) from "\./(\w+)\.js";\n', re.MULTILINE)
+_EXPORT = re.compile(r"^export ((?:async )?(?:function|class|const) (\w+))", re.MULTILINE)
+_COMMENT = re.compile(r"^[ ]*/\*\*.*?\*/\n", re.MULTILINE | re.DOTALL)
+
+
+def asset(name: str) -> str:
+    """The text of a file that the page is made of."""
+    return files("plugin.page").joinpath("assets", name).read_text("utf-8")
+
+
+def script() -> str:
+    """All modules that `main.js` needs, each after those that it needs itself."""
+    return '"use strict";\n' + "\n".join(_wrapped(name) for name in _in_order("main", {}))
+
+
+def _in_order(name: str, seen: dict[str, None]) -> Iterator[str]:
+    if name in seen:
+        return
+    seen[name] = None
+    for _, other in _IMPORT.findall(asset(f"{name}.js")):
+        yield from _in_order(other, seen)
+    yield name
+
+
+def _wrapped(name: str) -> str:
+    body = _COMMENT.sub("", asset(f"{name}.js"))  # they hold the types, which a browser has no use for
+    body = _IMPORT.sub(lambda found: f"const {found[1].removeprefix('* as ')} = module_{found[2]};\n", body)
+    given = ", ".join(found[1] for found in _EXPORT.findall(body))
+    own = _EXPORT.sub(lambda found: found[1], body)
+    return f"const module_{name} = (() => {{\n{own}return {{ {given} }};\n}})();"
