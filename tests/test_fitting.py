@@ -305,3 +305,31 @@ def test_the_pronunciation_that_a_file_tells_is_said() -> None:
 def test_sounds_that_are_told_become_words() -> None:
     said = of_phones(["sil", "HH", "AH0", "L", "OW", "sil", "AY1"])
     assert [word.phones for word in said] == [("HH", "AH0", "L", "OW1"), ("AY1",)]
+
+
+def test_a_gap_that_belongs_to_the_next_line_is_not_used() -> None:
+    row = tuple(Unit(word, phone, 8.0) for word, phone in [(0, "S"), (0, "T"), (0, "IY1"), (1, "AH0")])
+    placed = fit_line(Timing(row, 0, 60, {0: 10, 3: 40}, {3: 11, 4: 60}), limit=12)
+    assert [(one.unit, one.start, one.frames) for one in placed] == [(0, 10, 1), (2, 11, 1)]
+
+
+def test_a_word_that_begins_with_a_silent_syllable_leaves_the_one_before_it_alone() -> None:
+    parts = (Syllable("~", 2.0, 2.3), Syllable("ah", 2.3, 3.0))
+    words = (Word("oh", 1.0, 1.5), Word("~ah", 2.0, 3.0, syllables=parts))
+    line = Line("oh ~ah", 1.0, 3.0, words=words)
+    placed = fit_line(timing(line, script(line), [8.0, 8.0]))
+    assert placed[0] == Placed(0, 100, 50)
+    assert ends(placed) == 300
+
+
+def test_a_word_whose_end_is_not_known_lasts_as_long_as_usual() -> None:
+    line = Line("oh oh", 1.0, 2.5, words=(Word("oh", 1.0, 1.0), Word("oh", 2.0, 2.5)))
+    placed = fit_line(timing(line, script(line), [20.0, 20.0]))
+    assert placed == (Placed(0, 100, 25), Placed(1, 200, 50))
+
+
+def test_the_edges_of_a_word_go_before_those_of_its_syllables() -> None:
+    parts = (Syllable("Hel", 1.1, 1.4), Syllable("lo", 1.4, 1.8))
+    line = Line("Hello", 1.0, 2.0, words=(Word("Hello", 1.0, 2.0, syllables=parts),))
+    placed = fit_line(timing(line, script(line), [8.0] * 4))
+    assert (placed[0].start, placed[2].start, ends(placed)) == (100, 140, 200)

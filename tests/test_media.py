@@ -140,6 +140,7 @@ def test_the_song_is_quieter_while_the_voice_speaks(spoken: Wave) -> None:
     quiet, soft = within(gains, 3.1, 4.0), within(gains, 0.0, 3.0 - AHEAD - 0.02)
     assert 20 * np.log10(quiet) == pytest.approx(-12.0, abs=1.2)
     assert soft == pytest.approx(1.0, abs=1e-3)
+    assert float(within(gains, 4.0, 4.0 + HOLD + 0.1).max()) < 0.6
     assert within(gains, 4.0 + HOLD + 6 * RELEASE, 8.0) == pytest.approx(1.0, abs=0.01)
     assert gains[round(2.98 * RATE)] < 0.9
 
@@ -195,6 +196,8 @@ def test_pan_puts_the_voice_to_a_side(spoken: Wave, pan: float, louder_side: int
 def test_gain_is_in_decibels(spoken: Wave) -> None:
     plain, soft = (within(alone(spoken, 24_000, 0, Mix(9.0, gain)), 3.1, 3.9) for gain in (0.0, -6.0))
     assert decibels(plain) - decibels(soft) == pytest.approx(6.0, abs=0.05)
+    both = within(mixed(spoken, 24_000, stereo(np.zeros(RATE, np.float32)), Mix(9.0, -6.0)), 3.1, 3.9)
+    assert decibels(both) == pytest.approx(decibels(soft), abs=0.05)
     assert decibels(louder(sine(1.0), -6.0)) == pytest.approx(decibels(sine(1.0)) - 6.0, abs=0.05)
 
 
@@ -224,6 +227,7 @@ def test_the_limiter_turns_down_rather_than_cut_off() -> None:
 def test_the_limiter_lets_go_again() -> None:
     wave = np.concatenate([sine(0.5, level=2.0), sine(2.0, level=0.5)])
     out = limited(stereo(wave).T)[:, 0]
+    assert decibels(within(out, 0.51, 0.53)) < decibels(sine(1.0, level=0.5)) - 3
     assert decibels(within(out, 1.5, 2.5)) == pytest.approx(decibels(sine(1.0, level=0.5)), abs=0.1)
 
 

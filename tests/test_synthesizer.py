@@ -44,6 +44,7 @@ def test_a_text_becomes_a_wave_and_its_times(speaker: Synthesizer) -> None:
     assert [line.text for line in speech.alignment.lines] == TEXT.split("\n")
     assert [line.kind for line in speech.alignment.lines] == ["lyrics", "blank", "heading", "lyrics"]
     assert {word.text for word in speech.alignment.words if not word.timed} == {"-"}
+    assert speech.alignment.lines[0].start == NEAR / 100
     last = speech.alignment.lines[-1].end
     assert last is not None
     assert last < len(speech.wave) / RATE < last + 0.5
