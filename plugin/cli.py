@@ -16,8 +16,8 @@ from aligner_core._version import __version__
 from aligner_core.errors import AlignerError
 
 COMMANDS = (
-    "align", "guide", "convert", "embed", "extract", "strip", "ass-preview", "score", "activations", "formats",
-    "aegisub", "aegisub-job", "doctor",
+    "align", "guide", "convert", "embed", "extract", "strip", "ass-preview", "show", "video", "score", "activations",
+    "formats", "aegisub", "aegisub-job", "doctor",
 )  # fmt: skip
 INTERRUPTED = 128 + signal.SIGINT  # exit code, as shells have it
 

@@ -6,7 +6,7 @@ import functools
 import json
 import math
 import re
-from collections.abc import Callable
+from collections.abc import Callable, Iterator
 from dataclasses import dataclass
 from typing import TYPE_CHECKING, Any
 
@@ -24,6 +24,7 @@ if TYPE_CHECKING:
     from aligner_core.anchors import Anchor, Part
     from aligner_core.timeline import Alignment
 
+FIXED = "json:fixed"  # the extra of a line that tells which of its words, from 1, were set by hand
 _CLOCK = re.compile(r"(?:(?:([0-9]{1,3}):)?([0-9]{1,3}):)?([0-9]{1,6}(?:\.[0-9]{1,9})?)")
 _LINES = re.compile(r"([0-9]{1,6})(?:-([0-9]{1,6}))?")
 
@@ -68,7 +69,7 @@ class Hints:
             raise AlignmentError(error.what, lyrics, error.hint) from error
 
     def known(self, text: Alignment) -> list[Anchor]:
-        """The words whose times are known.
+        """The words whose times are known: those that were set by hand in a page, and those that the options tell.
 
         Raises:
             FormatError, LyricsError: the file of anchors is none.
@@ -76,12 +77,15 @@ class Hints:
         from aligner_core.anchors import kept_times
         from aligner_core.text import mark
 
+        marked = mark(text)
         fixed = _read(self.anchors) if self.anchors else []
-        said = {(anchor.line, anchor.word) for anchor in fixed}  # by the file: it goes before the times of the text
-        kept = kept_times(mark(text)) if self.keep_times else []
+        kept = kept_times(marked) if self.keep_times else []
         if self.keep_times and not kept:
             raise LyricsError("no line has a time that could be kept", hint="a file with times")
-        return [*fixed, *(anchor for anchor in kept if (anchor.line, anchor.word) not in said)]
+        for more in (list(_by_hand(marked)), kept):  # the file goes before a hand, and that before the other times
+            said = {(anchor.line, anchor.word) for anchor in fixed}
+            fixed += [anchor for anchor in more if (anchor.line, anchor.word) not in said]
+        return fixed
 
     def aligned(self, aligner: Aligner, heard: Tensor, text: Alignment) -> Alignment:
         """The text with times, (frames, symbols) heard.
@@ -92,6 +96,17 @@ class Hints:
         if self.trust is not None:
             return aligner.retime(heard, text, self.trust)
         return aligner.align_heard(heard, text, self.known(text), self.part)
+
+
+def _by_hand(text: Alignment) -> Iterator[Anchor]:
+    """Each word that a line says was set by hand: "1 3" are its first and its third word."""
+    from aligner_core.anchors import Anchor
+
+    for number, line in enumerate(text.lines, 1):
+        fixed = line.extra.get(FIXED, "").split()
+        for at, word in enumerate(line.words, 1):
+            if str(at) in fixed and word.start is not None:
+                yield Anchor(number, at, word.start, word.end)
 
 
 def hint_options(command: Callable[..., Any]) -> Callable[..., Any]:

@@ -5,7 +5,7 @@ from __future__ import annotations
 import dataclasses
 import json
 import time
-from collections.abc import Callable, Collection, Iterator
+from collections.abc import Callable, Collection, Iterator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 from typing import TYPE_CHECKING
@@ -18,7 +18,7 @@ from plugin.hearing import Say, Source, hear
 from plugin.hints import Hints, hint_options
 from plugin.layout import Layout, layout_options
 from plugin.sources import encoding_option, read_source
-from plugin.targets import STDOUT, in_place_of, output_options, resolve
+from plugin.targets import STDOUT, check_writable, in_place_of, output_options, refuse_twice, resolve
 from plugin.terminal import chosen_device, device_option, on_terminal, progress_bar
 
 if TYPE_CHECKING:
@@ -35,6 +35,9 @@ LOW_CONFIDENCE = 3  # exit code
     "-o", "--output", "outputs", metavar="FILE", multiple=True,
     help="File to write, its format by its ending; may be repeated; - is standard output.",
 )  # fmt: skip
+@click.option(
+    "--show", "page", metavar="HTML", help="Also write a page to see, hear and correct it, as `karalign show`."
+)
 @click.option("--in-place", is_flag=True, help="Write the new times into LYRICS itself, and keep it as LYRICS.bak.")
 @output_options
 @encoding_option
@@ -58,7 +61,7 @@ LOW_CONFIDENCE = 3  # exit code
 @click.option("-v", "--verbose", is_flag=True, help="Tell each step.")
 @click.pass_context
 def command(
-    ctx: click.Context, audio: str, lyrics: str, outputs: tuple[str, ...], format_name: str | None,
+    ctx: click.Context, audio: str, lyrics: str, outputs: tuple[str, ...], page: str | None, format_name: str | None,
     level: Level | None, k_tag: KaraokeTag, no_clobber: bool, in_place: bool, encoding: str | None, layout: Layout,
     model: str | None, separate: bool, device: str, no_cache: bool, hints: Hints, min_confidence: float | None,
     as_json: bool, quiet: bool, verbose: bool,
@@ -80,11 +83,13 @@ def command(
         raise click.UsageError("--json and -o - would both go to standard output")
     options = RenderOptions(level, k_tag)
     targets = resolve(outputs, format_name, options, [audio, lyrics], clobber=not no_clobber)
+    if page:
+        _check_page(page, [*outputs, audio, lyrics], clobber=not no_clobber)
     if in_place:
         targets.append(in_place_of(lyrics, options))
         outputs = (*outputs, lyrics)
-    elif not targets:
-        raise click.UsageError("one of -o FILE and --in-place is needed")
+    elif not targets and not page:
+        raise click.UsageError("one of -o FILE, --show HTML and --in-place is needed")
     targets = layout.prepared(targets, in_place)
     read = read_source(lyrics, encoding=encoding)
     text = set_apart(read.alignment)
@@ -97,6 +102,9 @@ def command(
     notes = [*read.notes()]
     for target in targets:
         notes += layout.write(target, put_back(alignment), read, losing=False)
+    if page:
+        notes += _shown(audio, put_back(alignment), page)
+        outputs = (*outputs, page)
     threshold = DOUBTFUL if min_confidence is None else min_confidence
     report = Report(alignment, outputs, time.perf_counter() - begun, length, threshold, asked)
     if as_json:
@@ -123,6 +131,22 @@ def _align(
     if not any(line.timed for at, line in enumerate(alignment.lines, 1) if (line.number or at) in asked):
         raise AlignmentError("nothing of the text was found in the sound", name, "is it the right song?")
     return dataclasses.replace(alignment, audio=Path(name).name, extra=text.extra), length
+
+
+def _check_page(page: str, others: Sequence[str], clobber: bool) -> None:
+    from plugin.page.making import check_page
+
+    check_page(page)
+    refuse_twice([name for name in (page, *others) if name != STDOUT])
+    check_writable(Path(page), others, clobber)
+
+
+def _shown(audio: str, alignment: Alignment, page: str) -> list[str]:
+    """Writes the page; gives what the user should know of it."""
+    from plugin.page.making import make
+
+    made = make(audio, alignment, page)
+    return [made.note] if made.note else []
 
 
 @contextmanager

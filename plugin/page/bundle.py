@@ -1,7 +1,7 @@
-"""The scripts of the page as one: every module becomes a function that is called once, so that no page needs a server.
+"""The scripts of the page as one: every module becomes a function that is called once, so a page needs no server.
 
-Modules say `import { a, b } from "./other.js";` or `import * as other from "./other.js";`, and `export` before what they
-give: no more of the language's ways than these.
+Modules say `import { a, b } from "./other.js";` or `import * as other from "./other.js";`, and `export` before what
+they give: no more of the language's ways than these.
 """
 
 from __future__ import annotations

@@ -110,7 +110,7 @@ def _filters() -> NDArray[np.float64]:
     hertz = np.fft.rfftfreq(FFT, 1 / RATE)[:, None]
     width = np.maximum(np.diff(tops), RATE / FFT)  # no band without a bin
     up, down = (hertz - tops[:-2]) / width[:-1], (tops[2:] - hertz) / width[1:]
-    return np.maximum(0, np.minimum(np.minimum(up, down), 1))
+    return np.asarray(np.clip(np.minimum(up, down), 0, 1), np.float64)
 
 
 def _mel(hertz: float) -> float:
