@@ -9,10 +9,11 @@ import pytest
 import torch
 from speaking import SMALL, babbler
 
+from aligner_core import Aligner
 from aligner_core.errors import LyricsError, WeightsError
 from aligner_core.timeline import Alignment, Line, Span, Word
 from aligner_core.tts.sound import HOP, RATE, Frames
-from aligner_core.tts.synthesizer import NEAR, Speech, Synthesizer
+from aligner_core.tts.synthesizer import NEAR, VOICE, Speech, Synthesizer
 from aligner_core.weights import TABLE, released, voices
 from plugin.formats import by_name
 
@@ -156,6 +157,27 @@ def test_what_cannot_be_said_is_one_line_of_error(speaker: Synthesizer, text: st
         speaker.speak(text)
 
 
+@pytest.mark.parametrize("text", ["mmm", "Shh!", "oh mmm"])
+def test_what_is_hummed_lasts_long_enough_to_be_heard(speaker: Synthesizer, text: str) -> None:
+    assert speaker.speak(text).alignment.words[-1].duration >= 0.25 - 1e-9
+
+
+def test_faint_speech_is_raised_and_silence_is_not(speaker: Synthesizer) -> None:
+    class Whisper(Recorder):
+        level = 0.01
+
+        def wave(self, frames: Frames) -> torch.Tensor:
+            return super().wave(frames) + self.level
+
+    whisper = Whisper()
+    listening = Synthesizer(speaker.voice, whisper)
+    assert float(np.abs(listening.speak("hello").wave).max()) == pytest.approx(0.1)
+    whisper.level = 0.4
+    assert float(np.abs(listening.speak("hello").wave).max()) == pytest.approx(0.4)
+    whisper.level = 0.0
+    assert float(np.abs(listening.speak("hello").wave).max()) == 0
+
+
 def test_words_of_another_script_are_told(speaker: Synthesizer) -> None:
     assert speaker.speak("hello 你好").notes == ("not known how to say: 你好",)
 
@@ -258,3 +280,15 @@ def test_a_device_that_is_not_there_is_told(speaker: Synthesizer, tmp_path: Path
     speaker.voice.save(tmp_path / "my.voice")
     with pytest.raises(WeightsError, match="device nowhere"):
         Synthesizer.load(tmp_path / "my.voice", "griffin-lim", "nowhere")
+
+
+def test_the_released_voice_is_heard_in_the_times_that_it_was_told() -> None:
+    if VOICE not in voices():
+        pytest.skip("no voice was released")
+    text = timed(("Amazing grace, how sweet the sound", 1.0, 5.0), ("that saved a wretch like me", 6.0, 9.0))
+    speech = Synthesizer.load().speak(text)
+    heard = Aligner.load().align_wave(speech.wave, speech.sample_rate, text)
+    pairs = zip(speech.alignment.words, heard.words, strict=True)
+    late = [abs((was.start or 0.0) - (told.start or 0.0)) for told, was in pairs]
+    assert float(np.median(late)) < 0.04
+    assert max(late) < 0.15

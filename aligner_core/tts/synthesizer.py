@@ -36,6 +36,9 @@ NEAR = 15  # frames of that silence which are spoken, on either side
 LONG = 1200  # frames after which any pause parts it
 TAIL = 20  # frames of silence at the end
 FADE = 120  # samples, at the edges of each part
+HUMMED = 25  # frames that a word without a vowel lasts at least: "mmm", "shh"
+FAINT = 0.1  # of full scale: speech that is nowhere as loud is raised to that, unless it is silence, below
+NOTHING = 1e-4
 SLOW_AND_FAST = 0.25, 4.0  # times the voice's own pace
 SEMITONES = 24.0  # the most that a voice is raised or lowered
 
@@ -186,7 +189,7 @@ class Synthesizer:
             if clause and (word.pause or at == len(words) - 1):
                 out += self.voice.durations([PAUSE, *clause, PAUSE], pace=speed)[1:-1]
                 clause = []
-        return out
+        return _hummed(words, out, round(HUMMED / speed))
 
     def _wave(self, passages: Sequence[Passage], pitch: float, progress: Progress | None) -> NDArray[np.float32]:
         """All of it in its place; (samples,)."""
@@ -196,7 +199,8 @@ class Synthesizer:
             out[passage.start * HOP : end * HOP] = _faded(self._sound(passage, pitch))
             if progress:
                 progress(end / ends[-1])
-        return out
+        peak = float(np.abs(out).max())
+        return out * np.float32(FAINT / peak) if NOTHING < peak < FAINT else out
 
     def _sound(self, passage: Passage, pitch: float) -> NDArray[np.float32]:
         frames = self.voice.frames(passage.phones, passage.frames)
@@ -204,6 +208,18 @@ class Synthesizer:
             melody = frames.f0 * 2 ** (pitch / 12)
             frames = self.voice.frames(passage.phones, passage.frames, melody=melody)
         return torch.nan_to_num(self.vocoder.wave(frames)).numpy()
+
+
+def _hummed(words: Sequence[Said], natural: Sequence[int], least: int) -> list[int]:
+    """Frames of sounds, those of words that have no vowel longer where they are too short to be heard."""
+    out, at = list(natural), 0
+    for word in words:
+        count = len(word.phones)
+        missing = least - sum(out[at : at + count])
+        if count and missing > 0 and not any(phone[-1].isdigit() for phone in word.phones):
+            out[at + count - 1] += missing
+        at += count
+    return out
 
 
 def _lasting(line: Line, said: Sequence[Said], phones: Sequence[str], seconds: Sequence[float]) -> Line:
