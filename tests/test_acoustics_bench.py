@@ -16,8 +16,10 @@ from aligner_core import acoustic
 from aligner_core.acoustic.blstm import Blstm, BlstmConfig
 from aligner_core.acoustic.cnn import SYMBOLS, CnnConfig, CnnCtc
 from aligner_core.acoustic.windows import Windowed
+from aligner_core.errors import WeightsError
 from aligner_core.timeline import Alignment, Line, Word
-from benchmarks import acoustics, acoustics_page, engine_page
+from aligner_core.training.mean import mean
+from benchmarks import ablation_page, acoustics, acoustics_page, engine_page
 from benchmarks.acoustics import Heard, difference, edge_figures, fitted, pack_figures, shares
 from benchmarks.recordings import Recording, Way, late, read, words
 
@@ -157,3 +159,36 @@ def test_it_loads_where_only_what_training_needs_is_there() -> None:
     absent = ("numba", "scipy", "matplotlib", "mir_eval", "click", "imageio_ffmpeg", "platformdirs", "psutil")
     code = f"import sys\nfor name in {absent}:\n    sys.modules[name] = None\nimport benchmarks.acoustics"
     subprocess.run([sys.executable, "-c", code], check=True, cwd=Path(__file__).parents[1])
+
+
+def test_the_tables_of_ingredients_hold_what_was_measured(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    starts = {f"within_{ms}": 0.5 + ms / 1000 for ms in acoustics.LIMITS_MS}
+    pack = {"path": {"start": starts}, "blank": 0.25, "per_greedy": 0.125}
+    models = {"everything": {"parameters": 2_000_000, "packs": {"songs": pack, "librispeech": pack}}}
+    (tmp_path / "figures.json").write_text(json.dumps({"models": models}))
+    (tmp_path / "everything.json").write_text(json.dumps({"steps": 77}))
+    for name in ("ablation", "scaling"):
+        text = (tmp_path / "page.md").read_text() if name == "scaling" else ""
+        (tmp_path / "page.md").write_text(f"{text}<!-- {name} -->\n<!-- /{name} -->\n")
+    for name, file in (("FIGURES", "kept.json"), ("PAGE", "page.md"), ("PICTURE", "scaling.png")):
+        monkeypatch.setattr(ablation_page, name, tmp_path / file)
+    monkeypatch.setattr(sys, "argv", ["page", str(tmp_path), str(tmp_path / "figures.json")])
+    ablation_page.main()
+    [row] = [line for line in (tmp_path / "page.md").read_text().splitlines() if line.startswith("| everything")]
+    cells = [cell.strip() for cell in row.strip("|").split("|")]
+    assert cells == ["everything", "77", "2.00", "80.0", "60.0", "-", "-", "-", "55.0", "52.5", "25.0", "12.5"]
+    assert (tmp_path / "scaling.png").stat().st_size > 1000
+
+
+def test_the_mean_of_two_networks_lies_between_them_and_is_of_one_kind(tmp_path: Path) -> None:
+    one, two = CnnCtc(CnnConfig(width=16, kernels=(9,))), CnnCtc(CnnConfig(width=16, kernels=(9,)))
+    for name, model in (("one", one), ("two", two), ("other", CnnCtc(CnnConfig(width=8, kernels=(9,))))):
+        acoustic.save(model, "cnn", tmp_path / f"{name}.pt", {"name": name})
+    mean(tmp_path / "one.pt", tmp_path / "two.pt", tmp_path / "mean.pt", 0.25)
+    found = acoustic.read(tmp_path / "mean.pt")
+    assert [found["card"][part]["name"] for part in ("first", "second")] == ["one", "two"]
+    for name, weight in found["state"].items():
+        between = 0.75 * one.state_dict()[name] + 0.25 * two.state_dict()[name]
+        assert torch.allclose(weight.float(), between, atol=2e-3)
+    with pytest.raises(WeightsError, match="not of the same network"):
+        mean(tmp_path / "one.pt", tmp_path / "other.pt", tmp_path / "no.pt")

@@ -35,6 +35,15 @@ def test_doctor_names_every_requirement_with_its_version(karalign: Karalign) -> 
     assert {"Python", "karalign", "click", "ffmpeg", "acoustic model", "letter model", "compiled code"} <= set(checks)
 
 
+def test_doctor_does_not_ask_for_what_only_newer_pythons_need(
+    karalign: Karalign, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("importlib.metadata.requires", lambda _: ["no-such-package>=1; python_version >= '3.99'"])
+    got = karalign("doctor")
+    assert got.code == 0
+    assert "no-such-package" not in got.out
+
+
 def test_doctor_fails_where_something_essential_is_missing(karalign: Karalign, monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setattr("importlib.metadata.requires", lambda _: ["no-such-package>=1; python_version > '3'"])
     got = karalign("doctor")

@@ -23,7 +23,6 @@ VOCODERS: dict[str, str] = {
     "griffin-lim": "aligner_core.tts.griffin_lim:GriffinLim",
 }
 WITHOUT_WEIGHTS = frozenset({"griffin-lim"})
-RELEASED = "neural.vocoder"  # in aligner_core/weights
 FORMAT = 1  # of checkpoint files
 
 
@@ -107,6 +106,6 @@ def _class(name: str) -> Any:
 
 
 def _released() -> Path:
-    from aligner_core.weights import weights_path
+    from aligner_core.weights import VOCODER, weights_path
 
-    return weights_path(RELEASED)
+    return weights_path(VOCODER)

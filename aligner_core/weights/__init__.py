@@ -14,6 +14,7 @@ FOLDER = Path(__file__).parent
 TABLE = "SHA256SUMS"
 CHECKPOINT = ".pt"  # the ending of acoustic models,
 VOICES = ".voice"  # and of voices, which speak
+VOCODER = "neural.vocoder"  # what makes a wave of it
 
 
 @dataclass(frozen=True)

@@ -89,7 +89,8 @@ def _packages() -> Iterator[Check]:
         return
     yield Check("karalign", True, __version__)
     for requirement in requirements:
-        if "extra ==" not in requirement:
+        newer = re.search(r"python_version >=? ['\"]3\.(\d+)", requirement)
+        if "extra ==" not in requirement and not (newer and int(newer[1]) > sys.version_info.minor):
             yield _package(re.split(r"[^\w.-]", requirement)[0])
 
 
@@ -121,14 +122,16 @@ def _model(name: str, file: str) -> Check:
 
 
 def _models() -> Iterator[Check]:
-    """The other acoustic models that `karalign align --model NAME` takes."""
-    from aligner_core.weights import CHECKPOINT, FOREIGN, released
+    """The other acoustic models that `karalign align --model NAME` takes, and what `karalign guide` speaks with."""
+    from aligner_core.weights import CHECKPOINT, FOREIGN, VOCODER, VOICES, released, voices
 
     try:
         ours = released()
     except AlignerError:  # told above
         ours = ()
     yield from (replace(_model(f"model {x}", x + CHECKPOINT), essential=False) for x in ours if x != "cnn")
+    yield from (replace(_model(f"voice {x}", x + VOICES), essential=False) for x in voices())
+    yield replace(_model("vocoder", VOCODER), essential=False)
     for name, known in FOREIGN.items():
         there = known.path.is_file()
         seen = f"{known.path}, {known.path.stat().st_size / 2**20:.1f} MiB" if there else "not fetched yet"
