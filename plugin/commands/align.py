@@ -84,7 +84,7 @@ def command(
     options = RenderOptions(level, k_tag)
     targets = resolve(outputs, format_name, options, [audio, lyrics], clobber=not no_clobber)
     if page:
-        _check_page(page, [*outputs, audio, lyrics], clobber=not no_clobber)
+        _check_page(page, outputs, [audio, lyrics], clobber=not no_clobber)
     if in_place:
         targets.append(in_place_of(lyrics, options))
         outputs = (*outputs, lyrics)
@@ -133,12 +133,12 @@ def _align(
     return dataclasses.replace(alignment, audio=Path(name).name, extra=text.extra), length
 
 
-def _check_page(page: str, others: Sequence[str], clobber: bool) -> None:
+def _check_page(page: str, outputs: Sequence[str], inputs: Sequence[str], clobber: bool) -> None:
     from plugin.page.making import check_page
 
     check_page(page)
-    refuse_twice([name for name in (page, *others) if name != STDOUT])
-    check_writable(Path(page), others, clobber)
+    refuse_twice([page, *outputs])
+    check_writable(Path(page), inputs, clobber)
 
 
 def _shown(audio: str, alignment: Alignment, page: str) -> list[str]:

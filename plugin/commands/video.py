@@ -3,9 +3,6 @@
 from __future__ import annotations
 
 import re
-import sys
-from collections.abc import Callable, Iterator
-from contextlib import contextmanager
 from dataclasses import replace
 from pathlib import Path
 
@@ -18,6 +15,7 @@ from plugin.formats.ass import Ass
 from plugin.layout import Layout, layout_options
 from plugin.sources import Source, read_source, source_options
 from plugin.targets import check_writable, karaoke_options
+from plugin.terminal import on_terminal, progress_bar
 from plugin.theme import load_theme
 
 _SIZE = re.compile(r"([0-9]{2,4})x([0-9]{2,4})")
@@ -68,7 +66,7 @@ def command(
     ground = Ground.of(background, script)
     sound = instrumental or song
     length = _seconds(sound)
-    with _progress(not quiet and sys.stderr is not None and sys.stderr.isatty()) as progress:
+    with progress_bar("drawing", not quiet and on_terminal()) as progress:
         write_video(script, sound, output, ground, size or resolution(script), length, progress)
     for note in () if quiet else source.notes():
         click.echo(f"karalign: {note}", err=True)
@@ -92,12 +90,3 @@ def _seconds(sound: str) -> float:
 
     with hushed():
         return sum(block.shape[-1] for block in audio.stream(sound)) / audio.SAMPLE_RATE
-
-
-@contextmanager
-def _progress(shown: bool) -> Iterator[Callable[[float], object] | None]:
-    if not shown:
-        yield None
-        return
-    with click.progressbar(length=1000, label="drawing", file=sys.stderr) as bar:
-        yield lambda share: bar.update(round(1000 * share) - bar.pos)

@@ -20,9 +20,9 @@ def asset(name: str) -> str:
     return files("plugin.page").joinpath("assets", name).read_text("utf-8")
 
 
-def script() -> str:
-    """All modules that `main.js` needs, each after those that it needs itself."""
-    return '"use strict";\n' + "\n".join(_wrapped(name) for name in _in_order("main", {}))
+def script(name: str = "main") -> str:
+    """A module and all that it needs, each after those that it needs itself; `module_NAME` is what it gives."""
+    return '"use strict";\n' + "\n".join(_wrapped(one) for one in _in_order(name, {}))
 
 
 def _in_order(name: str, seen: dict[str, None]) -> Iterator[str]:

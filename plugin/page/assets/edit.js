@@ -11,7 +11,7 @@
 import { isSung, isTimed, sounds, wordsOf } from "./model.js";
 
 /** Seconds: no span gets shorter. */
-export const LEAST = 0.02;
+const LEAST = 0.02;
 /** Seconds: edges no farther apart move together. */
 const TOUCH = 0.015;
 /** Seconds that a word lasts which had no time before. */
@@ -30,7 +30,7 @@ const put = (list, at, ...items) => [...list.slice(0, at), ...items, ...list.sli
  * @template {Span & {syllables?: Syllable[], phones?: Span[]}} T
  * @param {T} span @param {number} start @param {number} end @returns {T}
  */
-export function stretched(span, start, end) {
+function stretched(span, start, end) {
   /** @type {(Span & {phones?: Span[]})[]} */
   const parts = span.syllables ?? span.phones ?? [];
   const timed = parts.filter(isTimed);
@@ -64,7 +64,7 @@ function withWord(lines, at, word) {
 }
 
 /** The nearest timed word before (-1) or after (1) in the text. @param {readonly Line[]} lines @param {Place} at @param {1 | -1} step @returns {(Place & {span: Word & {start: number, end: number}}) | null} */
-export function neighbour(lines, at, step) {
+function neighbour(lines, at, step) {
   let { line, word } = at;
   for (;;) {
     word += step;

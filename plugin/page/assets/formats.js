@@ -35,7 +35,7 @@ const rstrip = (text) => text.slice(0, trimmed(`x${text}`).length - 1);
 const lstrip = (text) => trimmed(`${text}x`).slice(0, -1);
 
 /** @param {Tree} tree @returns {Timed[]} */
-export function timedLines(tree) {
+function timedLines(tree) {
   const found = tree.lines.filter((line) => isSung(line) && trimmed(line.text) && isTimed(line));
   return /** @type {Timed[]} */ (found).sort((a, b) => a.start - b.start);
 }

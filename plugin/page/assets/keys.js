@@ -6,7 +6,7 @@
 import { element } from "./lyrics.js";
 
 /** A key as the table has it: "Ctrl+Z", "Shift+L", "n", " ". @param {KeyboardEvent} event */
-export function named(event) {
+function named(event) {
   const key = event.key.length === 1 ? event.key.toLowerCase() : event.key;
   const letter = event.key.length > 1 || /[a-z]/.test(key);
   return `${event.ctrlKey || event.metaKey ? "Ctrl+" : ""}${event.altKey ? "Alt+" : ""}${event.shiftKey && letter ? "Shift+" : ""}${key}`;

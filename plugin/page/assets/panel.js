@@ -10,7 +10,7 @@ import { clock, isTimed } from "./model.js";
 import { gap, signed } from "./lyrics.js";
 
 /** Seconds of "62.345" or "1:02.345", null: it is no time. @param {string} text */
-export function secondsOf(text) {
+function secondsOf(text) {
   const found = /^\s*(?:(?:(\d{1,3}):)?(\d{1,3}):)?(\d{1,6}(?:\.\d{1,9})?)\s*$/.exec(text);
   return found ? Number(found[1] ?? 0) * 3600 + Number(found[2] ?? 0) * 60 + Number(found[3]) : null;
 }

@@ -13,10 +13,11 @@
  *   time: number, threshold: number, others: Other[]}} Scene
  */
 import { above, clock, isDoubtful, isTimed } from "./model.js";
+import { drawOverview, OVERVIEW } from "./overview.js";
 
 const LEAST_VIEW = 0.02; // seconds
 /** @type {Record<"ruler" | "wave" | "shades" | "lines" | "words" | "syllables" | "phones" | "others", Lane>} */
-export const LANES = {
+const LANES = {
   ruler: { top: 0, height: 18 }, wave: { top: 18, height: 76 }, shades: { top: 96, height: 96 },
   lines: { top: 196, height: 20 }, words: { top: 218, height: 30 }, syllables: { top: 250, height: 24 },
   phones: { top: 276, height: 18 }, others: { top: 298, height: 20 },
@@ -113,7 +114,7 @@ export class Timeline {
 
   resized() {
     const height = this.scene().others.length ? 322 : 298;
-    for (const [canvas, tall] of /** @type {[HTMLCanvasElement, number][]} */ ([[this.canvas, height], [this.overview, 34]])) {
+    for (const [canvas, tall] of /** @type {[HTMLCanvasElement, number][]} */ ([[this.canvas, height], [this.overview, OVERVIEW]])) {
       const ratio = window.devicePixelRatio || 1;
       canvas.width = Math.round(Math.max(1, canvas.clientWidth) * ratio);
       canvas.height = Math.round(tall * ratio);
@@ -131,7 +132,7 @@ export class Timeline {
     const small = this.overview.getContext("2d");
     if (!pen || !small || !this.colours) return;
     this.drawMain(pen, scene, this.colours);
-    this.drawOverview(small, scene, this.colours);
+    drawOverview(small, this, scene, this.colours);
   }
 
   /** @param {CanvasRenderingContext2D} pen @param {Scene} scene @param {Record<string, string>} colours */
@@ -313,28 +314,6 @@ export class Timeline {
     pen.restore();
   }
 
-  /** @param {CanvasRenderingContext2D} pen @param {Scene} scene @param {Record<string, string>} colours */
-  drawOverview(pen, scene, colours) {
-    const width = this.overview.clientWidth, height = 34, x = (/** @type {number} */ time) => (time / this.seconds) * width;
-    pen.fillStyle = colours.ground;
-    pen.fillRect(0, 0, width, height);
-    pen.fillStyle = colours.shade;
-    for (const [start, end] of scene.instrumentals) pen.fillRect(x(start), 0, x(end) - x(start), height);
-    pen.fillStyle = colours.wave;
-    const peaks = this.sight.peaks(0, this.seconds, Math.ceil(width));
-    for (let at = 0; at < peaks.length / 2; at++) {
-      const high = (peaks[2 * at + 1] / 127) * 14, low = (peaks[2 * at] / 127) * 14;
-      pen.fillRect(at, 15 - high, 1, Math.max(1, high - low));
-    }
-    pen.fillStyle = colours.ink;
-    for (const line of scene.lines) if (isTimed(line) && isDoubtful(line, scene.threshold)) pen.fillRect(x(line.start), 30, Math.max(2, x(line.end) - x(line.start)), 4);
-    pen.strokeStyle = colours.pick;
-    pen.lineWidth = 2;
-    pen.strokeRect(x(this.from) + 1, 1, Math.max(4, x(this.to) - x(this.from)) - 2, height - 2);
-    pen.fillStyle = colours.play;
-    pen.fillRect(x(scene.time) - 1, 0, 2, height);
-  }
-
   /** What lies at a point: a word or syllable, and the edge of it that can be taken there. @param {number} x @param {number} y @returns {{place: Place, side: Side | null} | null} */
   hit(x, y) {
     const lane = ["words", "syllables"].find((name) => inLane(LANES[/** @type {"words" | "syllables"} */ (name)], y));
@@ -361,7 +340,7 @@ export class Timeline {
 const nearest = (time, start, end) => (Math.abs(time - start) <= Math.abs(time - end) ? [Math.abs(time - start), "start"] : [Math.abs(time - end), "end"]);
 
 /** @param {Lane} lane @param {number} y */
-export const inLane = (lane, y) => y >= lane.top && y < lane.top + lane.height;
+const inLane = (lane, y) => y >= lane.top && y < lane.top + lane.height;
 
 /**
  * Of items that are sorted by start those that may be seen; what begins up to a minute before may last until then.
