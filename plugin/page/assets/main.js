@@ -134,6 +134,7 @@ async function start() {
   buttons(app, keys);
   lists(app);
   controls(app);
+  performance.mark("ready");
   document.documentElement.dataset.ready = "yes";
 }
 
