@@ -18,13 +18,14 @@ from aligner_core.phones import VOWELS, base
 
 from .acoustic import PAUSE
 from .beats import SONORANTS
-from .sound import HOP, RATE, Frames
+from .sound import HOP, MELS, RATE, Frames, log_mel
+from .source_filter import BINS, SourceFilter, SourceFilterConfig
 from .vocoder import Vocoder
 from .voice import Voice
 
 ENGINES = ("neural", "world")
 VOICELESS = frozenset({"P", "T", "K", "F", "TH", "S", "SH", "CH", "HH"})
-ABOVE = 1.25  # times the highest pitch of its speech: up to there the voice is told the true one
+LESS_NOISE = -1.5  # nepers: of what is told at another pitch, too much is taken for noise
 WARP = 0.15  # how much of a rise in pitch the formants follow, beyond that
 Floats = NDArray[np.float64]
 
@@ -65,22 +66,27 @@ def engine(name: str, voice: Voice, vocoder: Vocoder) -> Engine:
 
 
 class Neural:
-    """The voice follows the melody, and the vocoder's pulses are on it exactly.
+    """The voice follows the melody as far as it speaks so high and so low, and its vocoder sings it.
 
-    The voice is told no higher or lower pitch than it knows, the vocoder always the true one.
+    Harmonics show in a mel, so one that was made for another pitch than the vocoder's would be heard as noise. It is
+    therefore laid on the true pitch first: by pulses and filters alone, an untrained `SourceFilter`.
     """
 
     def __init__(self, voice: Voice, vocoder: Vocoder) -> None:
         self.voice, self.vocoder = voice, vocoder
+        self._plain = SourceFilter(SourceFilterConfig(width=8, hidden=8, dilations=())).eval()
+        with torch.no_grad():
+            self._plain.end.bias[BINS : BINS + MELS] = LESS_NOISE
 
     def wave(self, plan: Plan) -> NDArray[np.float32]:
         """See `Engine`."""
         hz = torch.from_numpy(plan.hz).float()
         if bool(hz.isnan().any()):
             hz = torch.where(hz.isnan(), self.voice.frames(plan.phones, plan.frames).f0, hz)
-        low, high = self.voice.range
-        frames = self.voice.frames(plan.phones, plan.frames, melody=hz.clamp(low / ABOVE, high * ABOVE))
+        frames = self.voice.frames(plan.phones, plan.frames, melody=hz.clamp(*self.voice.range))
         sung = Frames(frames.mel, hz, sounding(plan, frames.voiced))
+        mel = torch.where(sung.voiced[:, None] > 0.5, log_mel(self._plain.wave(sung)), frames.mel)
+        sung = sung._replace(mel=mel)
         return torch.nan_to_num(self.vocoder.wave(sung)).numpy().astype(np.float32)
 
 

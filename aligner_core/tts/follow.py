@@ -59,7 +59,7 @@ def follow(text: Alignment, curve: Curve) -> Score:
     tuning = tuned([(midi, b - a) for one in heard for midi, (a, b) in zip(one.midi, one.edges, strict=True)])
     lines: dict[int, list[SungSyllable]] = {}
     for one in heard:
-        notes = [Note(a, b, float(np.clip(round(midi - tuning) + tuning, 0, 127)))
+        notes = [Note(a, b, float(np.clip(round(round(midi - tuning) + tuning, 3), 0, 127)))
                  for midi, (a, b) in zip(one.midi, one.edges, strict=True)]  # fmt: skip
         rows = zip(one.rows, shared(_joined(notes), len(one.rows)), strict=True)
         lines.setdefault(one.line, []).extend(replace(row, notes=mine) for row, mine in rows)

@@ -51,7 +51,7 @@ def laid(text: Alignment, tune: Tune) -> Laid:
     """
     if not tune.notes:
         raise LyricsError("the melody has no notes")
-    if not any(rows for line in text.lines if line.kind == "lyrics" for _, rows in groups(line)):
+    if not any(one.phones for line in text.lines if line.kind == "lyrics" for _, rows in groups(line) for one in rows):
         raise LyricsError("the melody has notes but there are no words to them", hint="lyrics in a file of their own")
     return _by_time(text, tune.notes) if text.timed else _in_turn(text, tune)
 

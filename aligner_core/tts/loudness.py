@@ -13,6 +13,8 @@ from .sound import HOP, RATE
 TARGET = 0.1  # root of the mean square of a held vowel: 20 dB below full scale
 EVEN = 0.85  # of the difference to that which is taken away
 MOST = 15.0  # dB
+CEILING = 0.7  # of what is sung
+REACH = 3  # frames around a peak that are quieter with it
 FADE = 0.01  # s, at the edges of what sounds
 EDGE = 3  # frames that may still sound into a rest
 SILENT = 12  # frames of a rest that is made silent
@@ -47,6 +49,21 @@ def rested(wave: Wave, edge: tuple[int, int], gaps: Spans) -> Wave:
     gain = np.interp(np.arange(len(wave)), places, gains)
     out: Wave = (wave * np.sin(0.5 * np.pi * gain) ** 2).astype(np.float32)
     return out
+
+
+def limited(wave: Wave) -> Wave:
+    """No peak beyond `CEILING`: quieter around it, for some hundredths of a second."""
+    frames = len(wave) // HOP
+    if not frames:
+        return wave
+    peaks = np.abs(wave[: frames * HOP]).reshape(frames, HOP).max(1)
+    needed = np.minimum(1.0, CEILING / np.maximum(peaks, 1e-9))
+    near = np.pad(needed, 2 * REACH, mode="edge")
+    least = np.lib.stride_tricks.sliding_window_view(near, 2 * REACH + 1).min(1)
+    window = np.hanning(2 * REACH + 3)[1:-1]
+    gain = np.convolve(least, window / window.sum(), "valid")
+    out: Wave = (wave * np.interp(np.arange(len(wave)), (np.arange(frames) + 0.5) * HOP, gain)).astype(np.float32)
+    return out.clip(-1.0, 1.0)
 
 
 def breaths(samples: int, gaps: Spans, seed: int) -> Wave:

@@ -137,10 +137,10 @@ def groups(line: Line) -> list[tuple[Syllable | Word, tuple[SungSyllable, ...]]]
     word together."""
     out: list[tuple[Syllable | Word, tuple[SungSyllable, ...]]] = []
     for at, (word, said) in enumerate(zip(line.words, script(line), strict=True)):
-        rows = tuple(SungSyllable(at, text, tuple(phones)) for text, phones in said.syllables)
+        rows = tuple(SungSyllable(at, text, tuple(phones)) for text, phones in said.syllables or ((word.text, ()),))
         if len(word.syllables) == len(rows):
             out += [(span, (row,)) for span, row in zip(word.syllables, rows, strict=True)]
-        elif rows:
+        else:
             out.append((word, rows))
     return out
 
@@ -199,7 +199,7 @@ def tidy(notes: Iterable[Note]) -> tuple[Note, ...]:
         if row and row[-1].end > note.start:
             row[-1] = replace(row[-1], end=note.start)
         row.append(note)
-    following = [*(note.start for note in row[1:]), math.inf]
+    following = [*(note.start for note in row[1:]), *[math.inf] * bool(row)]
     return tuple(replace(note, end=max(note.end, min(note.start + SHORTEST, after)))
                  for note, after in zip(row, following, strict=True))  # fmt: skip
 

@@ -21,7 +21,7 @@ from aligner_core.timeline import Alignment, Line, Phone, Syllable, Word, enclos
 from .acoustic import PAUSE
 from .beats import Sounding, beats, rests
 from .engines import Engine, Plan, engine
-from .loudness import breaths, levelled, rested
+from .loudness import breaths, levelled, limited, rested
 from .score import Score, SungLine, SungSyllable, told
 from .sound import HOP, RATE
 from .sung_pitch import STYLES, Curve, Style, followed, sung_pitch
@@ -115,7 +115,7 @@ class Singer:
         held = [(one.start - begin, one.end - begin) for one in sounds if one.carries]
         gaps = [(a - begin, b - begin) for a, b in rests(sounds)]
         edge = (sounds[0].start - begin, sounds[-1].end - begin)
-        wave = rested(levelled(wave, held, swell), edge, gaps)
+        wave = rested(limited(levelled(wave, held, swell)), edge, gaps)
         return begin, wave + breaths(len(wave), gaps, seed=line.number)
 
     def _plan(self, line: SungLine, sounds: Sequence[Sounding], begin: int) -> Plan:

@@ -1,4 +1,4 @@
-"""`karalign guide`: a text or a timed text in, a voice that speaks it out, alone or over the song."""
+"""`karalign guide`: a text or a timed text in, a voice that speaks or sings it out, alone or over the song."""
 
 from __future__ import annotations
 
@@ -18,7 +18,9 @@ from plugin.beside import put_back, set_apart
 from plugin.formats import FormatError, KaraokeTag, Level, RenderOptions, for_path
 from plugin.hints import clock_time, line_range
 from plugin.media import check_sounds, write_sound
+from plugin.melodies import is_melody, words_of
 from plugin.sources import STDIN, Source, encoding_option, read_source
+from plugin.sung import Melody, melody_options
 from plugin.targets import karaoke_options, refuse_twice, resolve
 from plugin.terminal import chosen_device, device_option, on_terminal, progress_bar
 
@@ -26,6 +28,7 @@ if TYPE_CHECKING:
     import numpy as np
     from numpy.typing import NDArray
 
+    from aligner_core.tts.score import Score
     from aligner_core.tts.synthesizer import Speech
 
 VERSION = 1  # of the JSON report
@@ -43,19 +46,22 @@ class Manner:
     speed: float
     stretch: bool
     start_at: float
+    melody: Melody
 
-    def speak(self, text: Alignment, progress: Callable[[float], None] | None) -> Speech:
-        """Say the text.
+    def speak(self, text: Alignment, progress: Callable[[float], None] | None) -> tuple[Speech, Score | None]:
+        """Say the text, or sing it, and on which notes.
 
         Raises:
-            AlignerError: as `Synthesizer.load` and `Synthesizer.speak`.
+            AlignerError: as `Synthesizer.load`, `Synthesizer.speak` and `Melody.sing`.
         """
         from aligner_core.tts.synthesizer import VOICE, Synthesizer
 
         speaker = Synthesizer.load(self.voice or VOICE, self.vocoder, self.device)
+        if self.melody.wanted:
+            return self.melody.sing(text, speaker, self.pitch, progress)
         return speaker.speak(
             text, pitch=self.pitch, speed=self.speed, stretch=self.stretch, start_at=self.start_at, progress=progress
-        )
+        ), None
 
 
 @click.command()
@@ -87,6 +93,7 @@ class Manner:
 @click.option("--to", metavar="TIME", callback=clock_time, help="Speak only lines that begin before m:ss.mmm.")
 @click.option("--save-times", "times", metavar="FILE", multiple=True,
               help="Write when everything is spoken, in any format; may be repeated.")  # fmt: skip
+@melody_options
 @karaoke_options
 @encoding_option
 @device_option
@@ -98,36 +105,43 @@ def command(
     gain: float, pan: float | None, voice: str | None, vocoder: str, pitch: float, speed: float, stretch: bool,
     start_at: float, lines: tuple[int, int] | None, from_: float | None, to: float | None, times: tuple[str, ...],
     level: Level | None, k_tag: KaraokeTag, no_clobber: bool, encoding: str | None, device: str, as_json: bool,
-    quiet: bool,
+    quiet: bool, melody: Melody,
 ) -> tuple[str, ...]:  # fmt: skip
-    """Speak TEXT, and write the sound.
+    """Speak or sing TEXT, and write the sound.
 
     TEXT is a file in any format listed by `karalign formats`, - for standard input, or else the words themselves. What
     has times is spoken in them: every word that is timed begins when the file says, a line without times of words is
     fitted into its own, and no line runs into the next. What has none is spoken naturally. Lines are counted from 1,
     blank lines and headings too.
+
+    With --sing, --melody or --follow it is sung: vowels begin with their notes, and TEXT may be MIDI or MusicXML.
     """
     begun = time.perf_counter()
     blend = _blend(song, stem, duck, gain, pan)
-    inputs = [name for name in (text, song) if name and _is_there(name)]
-    refuse_twice([*outputs, *times])
+    inputs = [name for name in (text, song, *melody.inputs) if name and _is_there(name)]
+    refuse_twice([*outputs, *times, *melody.notes])
     check_sounds(outputs, inputs, not no_clobber)
+    melody.check(inputs, not no_clobber)
     targets = resolve(times, None, RenderOptions(level, k_tag), inputs, not no_clobber)
     read = _read(text, encoding)
     asked = _asked(read.alignment, lines, from_, to, read.name)
-    if song:
-        _try_song(song)
-    manner = Manner(voice, vocoder, chosen_device(device), pitch, speed, stretch, start_at)
-    with progress_bar("speaking", not quiet and not ctx.obj and on_terminal()) as bar:
-        speech = _spoken(manner, _only(set_apart(read.alignment), asked), read.name, ctx.obj or bar)
+    for name in filter(None, (song, melody.followed)):
+        _try_song(name)
+    manner = Manner(voice, vocoder, chosen_device(device), pitch, speed, stretch, start_at, melody)
+    with progress_bar("singing" if melody.wanted else "speaking", not quiet and not ctx.obj and on_terminal()) as bar:
+        speech, score = _spoken(manner, _only(set_apart(read.alignment), asked), read.name, ctx.obj or bar)
     sound, rate = blend.sound(speech)
     for name in outputs:
         write_sound(name, sound, rate)
     alignment = put_back(_with_others(speech.alignment, read.alignment, asked))
     for target in targets:
         target.write(replace(alignment, audio=Path(song or outputs[0]).name), read if read.decoded else None)
+    if score:
+        melody.write_notes(score, speech.alignment)
     notes = (*read.notes(), *speech.notes)
-    report = Report(alignment, asked, (*outputs, *times), notes, time.perf_counter() - begun, len(sound) / rate)
+    report = Report(
+        alignment, asked, (*outputs, *times, *melody.notes), notes, time.perf_counter() - begun, len(sound) / rate
+    )
     if as_json:
         click.echo(json.dumps(report.to_dict(), ensure_ascii=False, indent=2))
     if not quiet:
@@ -228,6 +242,8 @@ def _blend(song: str | None, stem: bool, duck: float | None, gain: float, pan: f
 
 def _read(text: str, encoding: str | None) -> Source:
     """A file, if the words can be the name of one."""
+    if is_melody(text):
+        return Source(text, words_of(text))
     if text == STDIN or _is_there(text) or _is_name(text):
         return read_source(text, encoding=encoding)
     return Source("the text", Alignment.from_text(text))
@@ -297,7 +313,9 @@ def _try_song(song: str) -> None:
         audio.stream(song).close()
 
 
-def _spoken(manner: Manner, text: Alignment, name: str, progress: Callable[[float], None] | None) -> Speech:
+def _spoken(
+    manner: Manner, text: Alignment, name: str, progress: Callable[[float], None] | None
+) -> tuple[Speech, Score | None]:
     try:
         return manner.speak(text, progress)
     except LyricsError as error:

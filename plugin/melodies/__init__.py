@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, cast
 from aligner_core.errors import AlignerError, LyricsError
 from plugin.formats import FormatError, for_path
 
-from .base import MOST_BYTES, Wish
+from .wish import MOST_BYTES, Wish
 
 if TYPE_CHECKING:
     from aligner_core.timeline import Alignment
@@ -53,6 +53,18 @@ def read_melody(name: str, wish: Wish | None = None) -> Tune:
         raise LyricsError("too large for a melody", name, f"at most {MOST_BYTES >> 20} MiB")
     reader = import_module(f"{__name__}.{READERS[Path(name).suffix.lower()]}")
     return cast("Tune", _told(lambda: reader.read(data, wish), name))
+
+
+def words_of(name: str) -> Alignment:
+    """The words of a file of notes, with the notes as the "pitch" of their syllables.
+
+    Raises:
+        LyricsError, FormatError: as `read_melody`; it has no words.
+    """
+    lyrics = read_melody(name).lyrics
+    if lyrics is None:
+        raise LyricsError("has notes but no words", name, "words in a file of their own, and this one as --melody")
+    return lyrics
 
 
 def check_notes(name: str) -> None:

@@ -1,32 +1,18 @@
-"""What readers of melodies share: what is wished, and words put together from syllables under notes."""
+"""What readers and writers of melodies share: words put together from syllables under notes."""
 
 from __future__ import annotations
 
+import math
 from collections.abc import Iterable, Iterator, Sequence
-from dataclasses import dataclass
 from typing import NamedTuple
 
 from aligner_core.errors import LyricsError
 from aligner_core.timeline import Alignment, Line, Syllable, Word, enclosing
 from aligner_core.tts.score import Note, Score, tidy, told
 
-MOST_BYTES = 16 << 20
 MOST_NOTES = 100_000
 REST = 0.4  # s; a longer one ends a line where the file does not tell lines
 UNSUNG = 0.5  # s, the most that a syllable without a note lasts
-
-
-@dataclass(frozen=True)
-class Wish:
-    """What is to be taken of a file.
-
-    Args:
-        track: which track or part, from 1; None: the likeliest one.
-        starts: seconds at which syllables of the lyrics begin, if a text of its own tells them.
-    """
-
-    track: int | None = None
-    starts: tuple[float, ...] = ()
 
 
 class Row(NamedTuple):
@@ -46,7 +32,7 @@ class Row(NamedTuple):
 def worded(rows: Sequence[Row], notes: Sequence[Note]) -> Alignment | None:
     """The words of syllables and their notes: each has those that begin before the next syllable; None: no words."""
     rows = sorted((row for row in rows if row.text.strip() or row.first), key=lambda row: row.start)
-    ends = [*(row.start for row in rows[1:]), float("inf")]
+    ends = [*(row.start for row in rows[1:]), *[math.inf] * bool(rows)]
     lines: list[list[tuple[str, Syllable]]] = [[]]
     for row, end in zip(rows, ends, strict=True):
         if row.first and lines[-1]:

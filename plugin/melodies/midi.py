@@ -21,7 +21,8 @@ from aligner_core.timeline import Alignment
 from aligner_core.tts.laying import Tune
 from aligner_core.tts.score import Note, Score
 
-from .base import MOST_NOTES, REST, Row, Wish, checked, worded, written
+from .base import MOST_NOTES, REST, Row, checked, worded, written
+from .wish import Wish
 
 DRUMS = 9  # channel, from 0
 TEMPO = 500_000  # microseconds of a quarter, where nothing is told
@@ -223,7 +224,7 @@ def _row(text: str, start: float, before: Sequence[Row], spaced: bool) -> Row | 
 
 def _lined(rows: Sequence[Row]) -> list[Row]:
     """Lines where the file tells none: a long wait begins one."""
-    waits = [float("inf"), *(b.start - a.start for a, b in pairwise(rows))]
+    waits = [*[math.inf] * bool(rows), *(b.start - a.start for a, b in pairwise(rows))]
     return [row._replace(first=wait > 4 * REST) for row, wait in zip(rows, waits, strict=True)]
 
 

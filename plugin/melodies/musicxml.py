@@ -18,7 +18,8 @@ from aligner_core.errors import LyricsError
 from aligner_core.tts.laying import Tune
 from aligner_core.tts.score import Note
 
-from .base import MOST_BYTES, REST, Row, Wish, checked, worded
+from .base import REST, Row, checked, worded
+from .wish import MOST_BYTES, Wish
 
 TEMPO = 120.0  # quarters a minute, where nothing is told
 STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
