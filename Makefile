@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SONG := examples/amazing-grace.mp3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench clean
+.PHONY: help demo test lint bench figures clean
 .DELETE_ON_ERROR:
 
 help:
@@ -14,6 +14,7 @@ help:
 	@echo "make test   run the tests"
 	@echo "make lint   run ruff and mypy"
 	@echo "make bench  measure accuracy and speed (needs ../shared/data)"
+	@echo "make figures  draw the pictures of docs/ctc.md and docs/activation.md anew"
 	@echo "make clean  remove .venv and everything else that was made here"
 
 demo: $(VENV)/.installed
@@ -39,6 +40,12 @@ bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks.confidence measure
 	$(BIN)/python -m benchmarks.engine
 	$(BIN)/python -m benchmarks.embed
+
+figures: $(VENV)/.test
+	@mkdir -p demo-out
+	$(BIN)/python examples/ctc_from_scratch.py -o docs/pictures/ctc.png
+	$(BIN)/karalign align $(SONG) examples/amazing-grace.txt -o demo-out/amazing-grace.json
+	$(BIN)/karalign activations $(SONG) demo-out/amazing-grace.json --line 4 --posteriors -o docs/pictures/activation.png
 
 clean:
 	rm -rf $(VENV) demo-out bench-out benchmarks/.cache dist build .pytest_cache .mypy_cache .ruff_cache .hypothesis
