@@ -1,4 +1,4 @@
-"""Pages in a real browser: Debian's Chromium, driven by Playwright; tests are skipped, saying so, where it is absent."""
+"""Pages in a real browser: Debian's Chromium, driven by Playwright; where it is absent tests are skipped, saying so."""
 
 from __future__ import annotations
 
@@ -33,7 +33,7 @@ def program() -> str:
 @functools.cache
 def npm(package: str) -> Path | None:
     """The folder of a package of npm, fetched if it is not there; None: it cannot be had."""
-    folder = NPM / "node_modules" / package.split("@")[0]
+    folder = NPM / "node_modules" / package.split("@", maxsplit=1)[0]
     if not folder.exists() and shutil.which("npm"):
         NPM.mkdir(parents=True, exist_ok=True)
         command = ["npm", "install", "--silent", "--no-audit", "--no-fund", "--prefix", str(NPM), package]
@@ -79,7 +79,9 @@ class Shown:
     def view(self) -> tuple[float, float]:
         """The seconds that are seen."""
         self.page.wait_for_timeout(60)
-        got = self.page.evaluate("(({from, to}) => [from, to].map(Number))(document.getElementById('timeline').dataset)")
+        got = self.page.evaluate(
+            "(({from, to}) => [from, to].map(Number))(document.getElementById('timeline').dataset)"
+        )
         return got[0], got[1]
 
     def at(self, second: float, lane: int) -> tuple[float, float]:

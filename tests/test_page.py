@@ -39,7 +39,6 @@ class Elements(HTMLParser):
         self.names: Counter[str] = Counter()
         self.links: list[str] = []
         self.data, self._inside = "", False
-        self.title = ""
         self.feed(text)
 
     def handle_starttag(self, tag: str, attrs: list[tuple[str, str | None]]) -> None:
@@ -47,7 +46,7 @@ class Elements(HTMLParser):
         self.links += [value or "" for name, value in attrs if name in ("src", "href")]
         self._inside = dict(attrs).get("id") == "data"
 
-    def handle_endtag(self, tag: str) -> None:
+    def handle_endtag(self, _tag: str) -> None:
         self._inside = False
 
     def handle_data(self, data: str) -> None:
@@ -97,7 +96,7 @@ def test_the_page_forbids_all_but_its_own_script() -> None:
 
 @given(
     st.text(max_size=60),
-    st.sampled_from(["</script><script>alert(1)</script>", "</style>", "<!--", "\u202e", "$title"]),
+    st.sampled_from(["</script><script>a()</script>", "</style>", "<!--", "\u202e", "$title"]),
 )
 def test_no_text_becomes_markup_and_every_text_arrives(text: str, attack: str) -> None:
     words = f"{text} {attack}".encode("utf-8", "replace").decode().split()
@@ -299,7 +298,8 @@ def test_words_set_by_hand_stay_when_the_song_is_aligned_again(karalign: Karalig
     assert again.lines[2].extra == set_line.extra
     found = again.lines[2].words[2], again.lines[2].words[4], again.lines[3].words[0]
     assert all(word.timed for word in found)
-    assert (found[0].end or 99) <= 18.0 <= 18.125 <= (found[1].start or 0)
+    assert (found[0].end or 99) <= 18.0
+    assert (found[1].start or 0) >= 18.125
     assert abs((found[2].start or 0) - (truth.lines[3].words[0].start or 0)) < 0.5
 
 

@@ -8,6 +8,8 @@
  */
 import { clock, isSung, isTimed, isDoubtful, sounds } from "./model.js";
 
+const MOST = 100; // lines in a list: what is put right makes room for the next
+
 /** @template {keyof HTMLElementTagNameMap} K @param {K} name @param {Partial<HTMLElementTagNameMap[K]>} [fields] @param {(Node | string)[]} children @returns {HTMLElementTagNameMap[K]} */
 export function element(name, fields = {}, ...children) {
   const made = Object.assign(document.createElement(name), fields);
@@ -33,32 +35,34 @@ export class Lyrics {
     this.list = list;
     this.threshold = threshold;
     this.others = others;
-    /** @type {(Line | undefined)[]} what each row shows */
+    /** @type {readonly Line[]} what the rows show */
     this.shown = [];
     /** @type {HTMLElement[]} */
     this.lit = [];
     /** @type {HTMLElement | null} */
     this.picked = null;
     this.at = -1;
+    this.scroll = 0;
   }
 
   /** Makes anew the rows whose lines are others now. @param {readonly Line[]} lines */
   show(lines) {
     if (lines.length !== this.shown.length) {
-      this.list.replaceChildren(...lines.map((line, at) => this.row(line, at)));
+      this.list.replaceChildren(...lines.map((line, at) => this.fill(element("li"), line, at)));
       this.lit = [];
-    } else lines.forEach((line, at) => {
-      if (line !== this.shown[at]) this.list.children[at].replaceWith(this.row(line, at));
+    } else lines.forEach((line, at) => { // in its place, so that the rows around it need no new layout
+      if (line !== this.shown[at]) this.fill(/** @type {HTMLLIElement} */ (this.list.children[at]), line, at);
     });
-    this.shown = [...lines];
+    this.shown = lines;
     this.at = -1;
   }
 
-  /** @param {Line} line @param {number} at */
-  row(line, at) {
+  /** @param {HTMLLIElement} row @param {Line} line @param {number} at */
+  fill(row, line, at) {
     const doubtful = isDoubtful(line, this.threshold), kind = line.kind ?? "lyrics";
-    const row = element("li", { className: `line ${kind}${doubtful ? " doubtful" : ""}${isTimed(line) ? "" : " untimed"}` });
+    row.className = `line ${kind}${doubtful ? " doubtful" : ""}${isTimed(line) ? "" : " untimed"}`;
     row.dataset.line = String(at);
+    row.replaceChildren();
     if (isSung(line) && line.text.trim()) {
       const label = isTimed(line) ? clock(line.start, 1) : "not heard";
       const go = element("button", { className: "go", type: "button", textContent: label });
@@ -101,16 +105,21 @@ export class Lyrics {
 
   /** Scrolls the list, and nothing else, to a line. @param {number} line */
   reveal(line) {
-    const row = /** @type {HTMLElement | undefined} */ (this.list.children[line]);
-    if (!row) return;
-    const list = this.list.getBoundingClientRect(), box = row.getBoundingClientRect();
-    if (box.top < list.top + 20 || box.bottom > list.bottom - 60) this.list.scrollTop += box.top - list.top - list.height / 3;
+    cancelAnimationFrame(this.scroll);
+    this.scroll = requestAnimationFrame(() => { // where rows are is known then anyway
+      const row = /** @type {HTMLElement | undefined} */ (this.list.children[line]);
+      if (!row) return;
+      const list = this.list.getBoundingClientRect(), box = row.getBoundingClientRect();
+      if (box.top < list.top + 20 || box.bottom > list.bottom - 60) this.list.scrollTop += box.top - list.top - list.height / 3;
+    });
   }
 
   /** @param {number} line @param {number} word */
   pick(line, word) {
+    const span = this.span(line, word);
+    if (span === this.picked) return;
     this.picked?.classList.remove("picked");
-    this.picked = this.span(line, word);
+    this.picked = span;
     this.picked?.classList.add("picked");
     this.reveal(line);
   }
@@ -124,10 +133,14 @@ function wordClass(word, threshold) {
   return word.score !== null && word.score < threshold ? "word poor" : "word";
 }
 
-/** Fills a list of buttons, one a line. @param {HTMLElement} list @param {readonly Line[]} lines @param {number[]} which @param {(line: number) => string} label */
+/** Fills a list with buttons for the first lines of many, one a line. @param {HTMLElement} list @param {readonly Line[]} lines @param {number[]} which @param {(line: number) => string} label */
 export function fill(list, lines, which, label) {
-  list.replaceChildren(...which.slice(0, 500).map((at) => {
-    const button = element("button", { type: "button" }, element("span", { className: "figure", textContent: label(at) }), element("bdi", { textContent: lines[at].text.slice(0, 200) }));
+  const rows = which.slice(0, MOST).map((at) => ({ at, figure: label(at), text: lines[at].text.slice(0, 200) }));
+  const now = JSON.stringify(rows);
+  if (list.dataset.shows === now) return;
+  list.dataset.shows = now;
+  list.replaceChildren(...rows.map(({ at, figure, text }) => {
+    const button = element("button", { type: "button" }, element("span", { className: "figure", textContent: figure }), element("bdi", { textContent: text }));
     button.dataset.line = String(at);
     return element("li", {}, button);
   }));

@@ -99,6 +99,18 @@ export function instrumentals(bars, seconds) {
 
 /** Whether a line should be looked at: words of it were not found, or it scores low. @param {Line} line @param {number} threshold */
 export function isDoubtful(line, threshold) {
+  const known = judged.get(line);
+  if (known !== undefined) return known;
+  const doubtful = judge(line, threshold);
+  judged.set(line, doubtful);
+  return doubtful;
+}
+
+/** Lines never change, so neither does what was said of them. @type {WeakMap<Line, boolean>} */
+const judged = new WeakMap();
+
+/** @param {Line} line @param {number} threshold */
+function judge(line, threshold) {
   if (!isSung(line) || !line.words.length || isBeside(line)) return false;
   const open = line.words.filter((word) => sounds(word) && !(word.fixed && isTimed(word)));
   if (!open.length) return false;

@@ -10,7 +10,7 @@ const MIDDLE = 15, HALF = 14, DOUBTS = 30; // of the wave, and where the marks o
  * @param {import("./timeline.js").Scene} scene @param {Record<string, string>} colours
  */
 export function drawOverview(pen, timeline, scene, colours) {
-  const width = timeline.overview.clientWidth, { seconds, from, to } = timeline;
+  const { width, seconds, from, to } = timeline;
   const x = (/** @type {number} */ time) => (time / seconds) * width;
   pen.fillStyle = colours.ground;
   pen.fillRect(0, 0, width, OVERVIEW);

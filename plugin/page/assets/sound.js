@@ -18,7 +18,11 @@ const TURN = 8;
 const SIZE = 1024;
 
 /** @param {string} text base64 @returns {Uint8Array<ArrayBuffer>} */
-export const bytesOf = (text) => Uint8Array.from(atob(text), (letter) => letter.charCodeAt(0));
+export function bytesOf(text) {
+  const letters = atob(text), out = new Uint8Array(letters.length);
+  for (let at = 0; at < out.length; at++) out[at] = letters.charCodeAt(at);
+  return out;
+}
 
 /** @param {Uint8Array<ArrayBuffer>} packed zlib */
 async function unpacked(packed) {

@@ -42,12 +42,10 @@ export class Timeline {
     this.to = Math.min(this.seconds, 20);
     this.waiting = false;
     this.rest = 0;
+    this.width = 1; // pixels; asked for once, as the answer may cost a layout of the page
+    this.height = 1;
     this.recolour();
     new ResizeObserver(() => this.resized()).observe(canvas);
-  }
-
-  get width() {
-    return Math.max(1, this.canvas.clientWidth);
   }
 
   /** @param {number} time */
@@ -114,6 +112,8 @@ export class Timeline {
 
   resized() {
     const height = this.scene().others.length ? 322 : 298;
+    this.width = Math.max(1, this.canvas.clientWidth);
+    this.height = height;
     for (const [canvas, tall] of /** @type {[HTMLCanvasElement, number][]} */ ([[this.canvas, height], [this.overview, OVERVIEW]])) {
       const ratio = window.devicePixelRatio || 1;
       canvas.width = Math.round(Math.max(1, canvas.clientWidth) * ratio);
@@ -137,7 +137,7 @@ export class Timeline {
 
   /** @param {CanvasRenderingContext2D} pen @param {Scene} scene @param {Record<string, string>} colours */
   drawMain(pen, scene, colours) {
-    const height = this.canvas.clientHeight;
+    const { height } = this;
     pen.fillStyle = colours.ground;
     pen.fillRect(0, 0, this.width, height);
     this.drawPauses(pen, scene, colours);
