@@ -8,6 +8,7 @@ from __future__ import annotations
 
 from collections.abc import Callable, Iterator, Sequence
 from dataclasses import dataclass, replace
+from itertools import pairwise
 from pathlib import Path
 from typing import NamedTuple
 
@@ -20,6 +21,7 @@ from aligner_core.phones import base
 from aligner_core.text import mark
 from aligner_core.timeline import Alignment, Line, Phone, Syllable, Word, enclosing
 
+from . import joints
 from . import vocoder as vocoders
 from .acoustic import PAUSE
 from .fitting import Fit, Placed, Timing, fit, frame, timing
@@ -184,11 +186,14 @@ class Synthesizer:
         """Frames that each sound of a line lasts of itself."""
         out: list[int] = []
         clause: list[str] = []
+        firsts: list[int] = []
         for at, word in enumerate(words):
+            firsts += [len(clause)] if clause and word.phones else []
             clause += word.phones
             if clause and (word.pause or at == len(words) - 1):
-                out += self.voice.durations([PAUSE, *clause, PAUSE], pace=speed)[1:-1]
-                clause = []
+                chosen = self.voice.durations([PAUSE, *clause, PAUSE], pace=speed)[1:-1]
+                out += joints.heard(clause, chosen, firsts)
+                clause, firsts = [], []
         return _hummed(words, out, round(HUMMED / speed))
 
     def _wave(self, passages: Sequence[Passage], pitch: float, progress: Progress | None) -> NDArray[np.float32]:
@@ -237,11 +242,7 @@ def _lasting(line: Line, said: Sequence[Said], phones: Sequence[str], seconds: S
 
 def _passages(timings: Sequence[Timing], fitted: Fit) -> Iterator[Passage]:
     """What is spoken in one go, in order of time."""
-    sounds = sorted(
-        (one.start, timing.units[one.unit].phone, one.frames)
-        for timing, line in zip(timings, fitted.lines, strict=True)
-        for one in line
-    )
+    sounds = _sounds(timings, fitted)
     lead = min(sounds[0][0], NEAR)
     begin = now = sounds[0][0] - lead
     row: list[tuple[str, int]] = []
@@ -256,6 +257,24 @@ def _passages(timings: Sequence[Timing], fitted: Fit) -> Iterator[Passage]:
         row.append((phone, frames))
         now = start + frames
     yield _passage(begin, [*row, (PAUSE, NEAR)])
+
+
+def _sounds(timings: Sequence[Timing], fitted: Fit) -> list[tuple[int, str, int]]:
+    """All sounds in order of time as the voice is told them: start, phone, frames."""
+    rows = sorted(
+        (one.start, one.frames, number, timing.units[one.unit].word, timing.units[one.unit].phone)
+        for number, (timing, line) in enumerate(zip(timings, fitted.lines, strict=True))
+        for one in line
+    )
+    pairs = enumerate(pairwise(rows), 1)
+    meet = {at for at, (one, other) in pairs if one[2:4] != other[2:4] and one[0] + one[1] == other[0]}
+    phones = [row[4] for row in rows]
+    lengths = joints.told(phones, [row[1] for row in rows], sorted(meet))
+    out: list[tuple[int, str, int]] = []
+    for at, (row, length) in enumerate(zip(rows, lengths, strict=True)):
+        start = out[-1][0] + out[-1][2] if at in meet else row[0]
+        out.append((start, row[4], length))
+    return out
 
 
 def _passage(begin: int, row: Sequence[tuple[str, int]]) -> Passage:
