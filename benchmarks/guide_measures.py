@@ -45,7 +45,7 @@ class Sound(NamedTuple):
 def analysed(wave: Wave) -> Sound:
     """A wave (samples,) at RATE: WORLD's pitch (Harvest) and envelope (CheapTrick), as mel-cepstra."""
     double = np.ascontiguousarray(wave, np.float64)
-    f0 = tracked(double)
+    f0 = np.ascontiguousarray(tracked(double))
     at = (np.arange(len(f0)) + 0.5) * HOP / RATE
     envelope = pyworld.cheaptrick(double, f0, at, RATE)
     cepstra = mel_cepstra(0.5 * np.log(np.maximum(envelope, 1e-14)))
@@ -134,10 +134,14 @@ def correlation(pairs: Floats) -> float:
     return 0.0 if steady else float(np.corrcoef(pairs.T)[0, 1])
 
 
-def against(teacher: Sequence[Sentence], make: Callable[[Sentence], Wave]) -> dict[str, float]:
-    """All of that for sentences."""
-    pairs = ((analysed(one.wave), analysed(make(one))) for one in teacher)
-    return summed([compared(*pair) for pair in pairs])
+def against(told: Sequence[Sentence], makers: dict[str, Callable[[Sentence], Wave]]) -> dict[str, dict[str, float]]:
+    """All of that for sentences, by the name of what makes sound of them."""
+    rows: dict[str, list[dict[str, Floats]]] = {name: [] for name in makers}
+    for sentence in told:
+        teacher = analysed(sentence.wave)
+        for name, make in makers.items():
+            rows[name].append(compared(teacher, analysed(make(sentence))))
+    return {name: summed(mine) for name, mine in rows.items()}
 
 
 class Writer:

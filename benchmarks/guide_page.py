@@ -32,10 +32,11 @@ left out), against the phones that were to be said: those of the pack for the te
 {absent}
 """
 NEAR = """\
-Against the teacher's sound, phones and pauses as the teacher has them. Mel-cepstral distortion: 24 coefficients of
-WORLD's envelope up to 12 kHz, all-pass 0.466, without the first, which is loudness; frames of 10 ms within 40 dB of the
-loudest, paired by dynamic time warping. Voicing and pitch (Harvest) of the same pairs; *within*: with the mean of each
-sentence taken off; *spread*: the deviation of our pitch within sentences by the teacher's.
+Against the teacher's sound, the first {sentences} sentences, phones and pauses as the teacher has them. Mel-cepstral
+distortion: 24 coefficients of WORLD's envelope up to 12 kHz, all-pass 0.466, without the first, which is loudness;
+frames of 10 ms within 40 dB of the loudest, paired by dynamic time warping. Voicing and pitch (Harvest) of the same
+pairs; *within*: with the mean of each sentence taken off; *spread*: the deviation of our pitch within sentences by the
+teacher's.
 """
 ODD = """\
 Silence: share of the frames 50 dB below the loudest. Run-on: seconds in which something is heard though nothing is
@@ -102,10 +103,10 @@ def near(found: Figures) -> str:
             *(f"{one[key]:.2f}" for key in ("f0_correlation", "f0_correlation_within", "f0_deviation_ratio")),
             f"{one['cents_median']:.0f} cents",
         )
-        for name, one in found.items()
+        for name, one in found["by"].items()
     ]  # fmt: skip
     rows.append(("bar", "5.5 dB", "8 %", "0.75", "", "", ""))
-    return f"**Distance from the teacher.** {NEAR}\n{table(head, rows)}\n"
+    return f"**Distance from the teacher.** {NEAR.format(**found)}\n{table(head, rows)}\n"
 
 
 def speed(found: Figures) -> str:
