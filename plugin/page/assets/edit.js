@@ -95,7 +95,9 @@ export function moveEdge(lines, at, side, to) {
   const inTheWay = side === "start" ? facing <= edge + TOUCH : facing >= edge - TOUCH; // voices may overlap
   const limit = !next || !inTheWay ? null
     : !touches ? facing : side === "start" ? next.span.start + LEAST : next.span.end - LEAST;
-  const time = round(side === "start" ? within(to, limit ?? 0, word.end - LEAST) : within(to, word.start + LEAST, limit ?? Infinity));
+  const [low, high] = side === "start" ? [limit ?? 0, word.end - LEAST] : [word.start + LEAST, limit ?? Infinity];
+  if (low > high) return [...lines]; // no room at all
+  const time = within(round(to), low, high);
   const moved = side === "start" ? stretched(word, time, word.end) : stretched(word, word.start, time);
   let out = lines;
   if (next && touches) {
@@ -113,7 +115,8 @@ function movedInside(parts, at, side, to) {
   const [left, right] = side === "start" ? [at - 1, at] : [at, at + 1];
   const a = parts[left], b = parts[right];
   if (!isTimed(a) || !isTimed(b)) return parts;
-  const time = round(within(to, a.start + LEAST, b.end - LEAST));
+  if (a.start + LEAST > b.end - LEAST) return parts;
+  const time = within(round(to), a.start + LEAST, b.end - LEAST);
   return put(put(parts, left, stretched(a, a.start, time)), right, stretched(b, time, b.end));
 }
 
@@ -122,9 +125,9 @@ function placed(lines, at, start) {
   const before = neighbour(lines, at, -1), after = neighbour(lines, at, 1);
   const low = before?.span.end ?? 0, high = after?.span.start ?? Infinity;
   if (high - low < LEAST) return [...lines];
-  const from = round(within(start, low, high - LEAST));
+  const from = within(round(start), low, high - LEAST);
   const word = lines[at.line].words[at.word];
-  return withWord(lines, at, { ...stretched(word, from, round(Math.min(from + USUAL, high))), fixed: true });
+  return withWord(lines, at, { ...stretched(word, from, Math.min(round(from + USUAL), high)), fixed: true });
 }
 
 /**
@@ -135,11 +138,13 @@ function placed(lines, at, start) {
 export function tapped(lines, at, taps) {
   const line = lines[at];
   const loud = line.words.flatMap((word, n) => (sounds(word) ? [n] : []));
+  /** @type {number[]} */
+  const starts = [];
+  for (const tap of taps) starts.push(Math.max(round(tap), (starts[starts.length - 1] ?? -LEAST) + LEAST));
   const words = line.words.map((word, n) => {
-    const nth = loud.indexOf(n), start = taps[nth];
+    const nth = loud.indexOf(n), start = starts[nth];
     if (nth < 0 || start === undefined) return untimed(word);
-    const end = Math.max(taps[nth + 1] ?? start + USUAL, start + LEAST);
-    return { ...stretched(word, round(start), round(end)), fixed: true };
+    return { ...stretched(word, start, starts[nth + 1] ?? start + USUAL), fixed: true };
   });
   return put(lines, at, withWords({ ...line, start: null, end: null }, words));
 }
@@ -204,7 +209,10 @@ function divided(span, texts) {
   let letters = 0;
   return texts.map((text) => {
     /** @param {number} n */
-    const at = (n) => (isTimed(span) ? (n === total ? span.end : round(span.start + (span.end - span.start) * n / total)) : null);
+    const at = (n) => {
+      if (!isTimed(span)) return null;
+      return n === 0 ? span.start : n === total ? span.end : within(round(span.start + (span.end - span.start) * n / total), span.start, span.end);
+    };
     const part = { text, start: at(letters), end: at(letters + text.length), score: span.score, phones: [] };
     letters += text.length;
     return part;
