@@ -11,8 +11,9 @@ from numpy.typing import NDArray
 from .sound import HOP, RATE
 
 TARGET = 0.1  # root of the mean square of a held vowel: 20 dB below full scale
-EVEN = 0.85  # of the difference to that which is taken away
+EVEN = 0.95  # of the difference to that which is taken away
 MOST = 15.0  # dB
+PIECE = 20  # frames of a vowel that are levelled at once
 CEILING = 0.7  # of what is sung
 REACH = 3  # frames around a peak that are quieter with it
 FADE = 0.01  # s, at the edges of what sounds
@@ -26,7 +27,9 @@ Spans = Sequence[tuple[int, int]]
 
 def levelled(wave: Wave, held: Spans, swell: NDArray[np.float64]) -> Wave:
     """Vowels of about the same loudness; `held` are the frames of each, `swell` (frames,) dB besides."""
-    gains = [(0.5 * (a + b), _gain(wave[a * HOP : b * HOP])) for a, b in held if b > a]
+    pieces = [(a + (b - a) * n // parts, a + (b - a) * (n + 1) // parts)
+              for a, b in held for parts in [-(-(b - a) // PIECE)] for n in range(parts)]  # fmt: skip
+    gains = [(0.5 * (a + b), _gain(wave[a * HOP : b * HOP])) for a, b in pieces if b > a]
     if not gains:
         return wave
     places, levels = zip(*gains, strict=True)

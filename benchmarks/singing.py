@@ -1,0 +1,150 @@
+"""The sung guide against its notes: `python -m benchmarks.singing [--out FILE] [--data FOLDER] [--lines N]`.
+
+Drawn melodies from 110 Hz to beyond 660 Hz under words of our own, sung with both engines: pitch, onsets, sound, speed;
+and the melody of the hand-timed songs, followed from their sound. Writes docs/singing.json, the tables of
+docs/singing.md and its pictures.
+"""
+
+from __future__ import annotations
+
+import time
+from collections.abc import Sequence
+from dataclasses import dataclass
+from random import Random
+from typing import Any
+
+import torch
+
+from aligner_core import Aligner
+from aligner_core.timeline import Alignment
+from aligner_core.tts.engines import ENGINES
+from aligner_core.tts.laying import Tune, laid
+from aligner_core.tts.score import Note, Score
+from aligner_core.tts.singing import Singer
+from aligner_core.tts.synthesizer import Speech, Synthesizer
+from aligner_core.tts.tracking import trackers
+from benchmarks import engine_page
+from benchmarks.guide_measures import phone_errors
+from benchmarks.guide_sound import Take, dictionary
+from benchmarks.singing_measures import loudness, onsets, pitches, round_trip, summed
+
+WORDS = (
+    "the morning light is on the water now",
+    "and every window opens to the sea",
+    "I hear the hammers singing in the harbour",
+    "they sing the same old song to you and me",
+    "so hold the line and let the little boats go",
+    "the evening wind will carry them away",
+    "and somewhere past the lighthouse and the shadows",
+    "another quiet voice begins to play",
+)
+TONICS = (45, 50, 55, 60, 64, 67, 71, 76)  # MIDI numbers; each melody goes up to a fourth above
+SCALE = (0, 2, 4, 5)
+LENGTHS = (0.3, 0.4, 0.4, 0.6, 0.8, 1.2)  # s
+BREAK = 1.2  # s between lines
+OUT = engine_page.DOCS / "singing.json"
+PAGE = engine_page.DOCS / "singing.md"
+SONGS = "eval/songs.zip"
+
+
+@dataclass(frozen=True)
+class Song:
+    """Words, and the melody that they are to be sung on."""
+
+    tonic: int
+    text: Alignment
+    score: Score
+
+
+def song(tonic: int, lines: int = len(WORDS), seed: int = 0) -> Song:
+    """A walk over four degrees of a scale, a note for each syllable."""
+    random, text = Random(seed + tonic), Alignment.from_text("\n".join(WORDS[:lines]))
+    now, degree, notes = 1.0, 0, []
+    plain = laid(text, Tune(tuple(Note(float(at), at + 0.5, 60.0) for at in range(1000)))).score
+    for line in plain.lines:
+        for _ in line.notes:
+            length = random.choice(LENGTHS)
+            notes.append(Note(now, now + length, float(tonic + SCALE[degree])))
+            now += length
+            degree = min(max(degree + random.choice((-1, 0, 1, 1, -2, 2)), 0), len(SCALE) - 1)
+        now += BREAK
+    return Song(tonic, text, laid(text, Tune(tuple(notes))).score)
+
+
+def sung(singer: Singer, one: Song, style: str = "guide") -> tuple[Speech, float]:
+    """What is sung, and seconds of work for each second of it."""
+    begin = time.perf_counter()
+    speech = singer.sing(one.score, one.text, style=style)
+    return speech, (time.perf_counter() - begin) / (len(speech.wave) / speech.sample_rate)
+
+
+def measured(synthesizer: Synthesizer, lines: int) -> dict[str, Any]:
+    """Pitch, onsets, sound and speed of each engine."""
+    aligner = Aligner.load()
+    songs = [song(tonic, lines) for tonic in TONICS]
+    out: dict[str, Any] = {}
+    for name in ENGINES:
+        singer = Singer(synthesizer, name)
+        sung(singer, song(60, 1))  # what is made once is not counted
+        rows, late, costs, takes = {}, [], [], []
+        for one in songs:
+            speech, cost = sung(singer, one)
+            rows[one.tonic] = pitches(speech, one.score) | loudness(speech, one.score)
+            late.append(onsets(aligner, speech, one.text, one.score))
+            takes.append(_take(speech, one.text))
+            costs.append(cost)
+        out[name] = {
+            "notes": rows,
+            "onsets": summed(late),
+            "phone_error": phone_errors(aligner.model, [take for one, take in zip(songs, takes, strict=True)
+                                                       if one.tonic in (55, 60, 64)]),
+            "times_real_time": len(costs) / sum(costs),
+        }  # fmt: skip
+        print(name, out[name], flush=True)
+    spoken = [synthesizer.speak(row) for row in WORDS[:lines]]
+    takes = [Take(one.wave, one.sample_rate, dictionary(row)) for one, row in zip(spoken, WORDS, strict=False)]
+    return out | {"spoken_phone_error": phone_errors(aligner.model, takes)}
+
+
+def _take(speech: Speech, text: Alignment) -> Take:
+    return Take(speech.wave, speech.sample_rate, tuple(p for line in text.lines for p in dictionary(line.text)))
+
+
+def check(figures: dict[str, Any]) -> Sequence[str]:
+    """Which bars are not met, in words."""
+    bars, spoken = [], figures["sung"]["spoken_phone_error"]
+    for name in ENGINES:
+        rows = [row for tonic, row in figures["sung"][name]["notes"].items() if int(tonic) <= 71]
+        bars += [
+            (f"{name}: median cents", max(row["cents"] for row in rows), 15.0),
+            (f"{name}: beyond 50 cents", max(row["beyond_50"] for row in rows), 0.1),
+            (f"{name}: onset, median s", figures["sung"][name]["onsets"]["median"], 0.02),
+            (f"{name}: onset, 95 % s", figures["sung"][name]["onsets"]["p95"], 0.06),
+            (f"{name}: phone error against speech", figures["sung"][name]["phone_error"], 1.6 * spoken),
+        ]  # fmt: skip
+    for name, row in figures.get("followed", {}).items():
+        bars.append((f"{name}: not within a semitone", 1 - row["within"], 0.4))
+    return [f"{what}: {value:.3f}, at most {most:.3f}" for what, value, most in bars if value > most]
+
+
+def main() -> None:
+    """Measure, and write."""
+    options = engine_page.parser(__doc__)
+    options.add_argument("--lines", type=int, default=len(WORDS), help="lines of each song")
+    told = options.parse_args()
+    from benchmarks import packs, singing_page, singing_pictures
+
+    synthesizer = Synthesizer.load()
+    figures: dict[str, Any] = {"threads": torch.get_num_threads(), "sung": measured(synthesizer, told.lines)}
+    songs = packs.data_root(told.data) / SONGS
+    if songs.exists():
+        figures["followed"] = {name: round_trip(songs, name) for name in trackers()}
+    figures["missed"] = list(check(figures))
+    engine_page.write(told.out or OUT, figures)
+    if not told.out:
+        engine_page.put("singing", singing_page.section(figures), PAGE)
+        singing_pictures.draw(synthesizer, song(60, 1))
+
+
+if __name__ == "__main__":
+    main()
