@@ -268,10 +268,17 @@ export class App {
     const word = Math.max(0, words.findIndex((one) => sounds(one) && (!isTimed(one) || (one.score ?? 1) < this.data.threshold)));
     this.pick({ line: at, word }, false);
     this.lyrics.reveal(at);
-    if (!isTimed(line)) return;
-    const room = Math.max(1, (line.end - line.start) * 0.2);
-    this.timeline.show(line.start - room, line.end + room);
-    this.player.playOnce(line.start - AROUND, line.end + AROUND);
+    const [start, end] = isTimed(line) ? [line.start, line.end] : this.gapAt(at);
+    const room = Math.max(1, (end - start) * 0.2);
+    this.timeline.show(start - room, end + room);
+    this.player.playOnce(start - AROUND, end + AROUND);
+  }
+
+  /** Where a line without time must be: between those that have one. @param {number} at @returns {[number, number]} */
+  gapAt(at) {
+    const start = this.lines.slice(0, at).filter(isTimed).reduce((last, line) => Math.max(last, line.end), 0);
+    const after = this.lines.slice(at + 1).find(isTimed);
+    return [start, Math.max(start + 1, after ? after.start ?? 0 : this.data.picture.seconds)];
   }
 
   /** Plays the picked line once. */

@@ -120,6 +120,21 @@ export class Close {
     return this.part !== null && this.part.from <= Math.max(0, from) && this.part.to >= Math.min(to, this.sight.picture.seconds - 0.05);
   }
 
+  /** As `Sight.peaks`, from the wave that is there. @param {number} from @param {number} to @param {number} width */
+  peaks(from, to, width) {
+    const out = new Int8Array(2 * width), part = this.part, step = ((to - from) / width) * this.frames.rate;
+    for (let x = 0; part && x < width; x++) {
+      const first = Math.max(0, Math.round((from - part.from) * this.frames.rate + x * step));
+      let low = 1, high = -1;
+      for (let at = first; at < Math.min(first + step, part.wave.length); at++) {
+        low = Math.min(low, part.wave[at]);
+        high = Math.max(high, part.wave[at]);
+      }
+      if (low <= high) { out[2 * x] = Math.max(-1, low) * 127; out[2 * x + 1] = Math.min(1, high) * 127; }
+    }
+    return out;
+  }
+
   /** Decodes this time and draws its spectrogram in `width` columns; gives whether anything new is there. @param {number} from @param {number} to @param {number} width */
   async look(from, to, width) {
     const turn = ++this.turn;

@@ -33,8 +33,8 @@ export class Tap {
   begin(lines, line) {
     this.words = lines[line].words.filter(sounds).map((word) => word.text);
     if (!this.words.length) return;
-    const before = lines.slice(0, line).filter(isTimed).map((one) => one.end);
-    const from = lines[line].start ?? Math.max(0, ...before);
+    const before = lines.slice(0, line).filter(isTimed);
+    const from = lines[line].start ?? before.reduce((last, one) => Math.max(last, one.end), 0);
     this.line = line;
     this.taps = [];
     this.banner.hidden = false;

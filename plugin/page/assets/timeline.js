@@ -12,7 +12,8 @@
  * @typedef {{lines: readonly Line[], bars: Bar[], instrumentals: [number, number][], place: Place | null,
  *   time: number, threshold: number, others: Other[]}} Scene
  */
-import { above, clock, isDoubtful, isTimed } from "./model.js";
+import { inLane, nearest, rgb, within } from "./geometry.js";
+import { clock, isDoubtful, isTimed } from "./model.js";
 import { drawOverview, OVERVIEW } from "./overview.js";
 
 const LEAST_VIEW = 0.02; // seconds
@@ -148,7 +149,7 @@ export class Timeline {
     pen.textBaseline = "middle";
     this.drawText(pen, scene, colours);
     for (const [start, end, text] of within(scene.others, this.from, this.to, (one) => one[0]))
-      this.bar(pen, LANES.others, start, end, text, colours.soft, colours);
+      this.bar(pen, LANES.others, start, end, text, colours.shade, colours);
     const x = this.x(scene.time);
     pen.fillStyle = colours.play;
     pen.fillRect(x - 1, 0, 2, height);
@@ -187,16 +188,21 @@ export class Timeline {
   drawWave(pen, colours) {
     const { top, height } = LANES.wave, middle = top + height / 2, scale = height / 2 / 127;
     pen.fillStyle = colours.wave;
-    const fine = (this.to - this.from) / this.width < this.sight.picture.peakStep;
-    if (fine && this.close?.has(this.from, this.to)) {
+    if ((this.to - this.from) / this.width < 4 / (this.close?.frames.rate ?? Infinity) && this.close?.has(this.from, this.to)) {
       this.drawSamples(pen, middle, height / 2, colours);
       return;
     }
-    const peaks = this.sight.peaks(this.from, this.to, Math.ceil(this.width));
+    const peaks = this.closePeaks() ?? this.sight.peaks(this.from, this.to, Math.ceil(this.width));
     for (let x = 0; x < peaks.length / 2; x++) {
       const high = peaks[2 * x + 1] * scale, low = peaks[2 * x] * scale;
       pen.fillRect(x, middle - high, 1, Math.max(1, high - low));
     }
+  }
+
+  /** Peaks of the wave itself, where those of the whole are too coarse and it is there. */
+  closePeaks() {
+    const fine = (this.to - this.from) / this.width < this.sight.picture.peakStep;
+    return fine && this.close?.has(this.from, this.to) ? this.close.peaks(this.from, this.to, Math.ceil(this.width)) : null;
   }
 
   /** The wave itself. @param {CanvasRenderingContext2D} pen @param {number} middle @param {number} half @param {Record<string, string>} colours */
@@ -335,20 +341,3 @@ export class Timeline {
     return best;
   }
 }
-
-/** @param {number} time @param {number} start @param {number} end @returns {[number, Side]} */
-const nearest = (time, start, end) => (Math.abs(time - start) <= Math.abs(time - end) ? [Math.abs(time - start), "start"] : [Math.abs(time - end), "end"]);
-
-/** @param {Lane} lane @param {number} y */
-const inLane = (lane, y) => y >= lane.top && y < lane.top + lane.height;
-
-/**
- * Of items that are sorted by start those that may be seen; what begins up to a minute before may last until then.
- * @template T @param {T[]} items @param {number} from @param {number} to @param {(item: T) => number} of
- */
-function within(items, from, to, of) {
-  return items.slice(above(items, from - 60, of), above(items, to, of));
-}
-
-/** @param {string} colour "#rrggbb" */
-const rgb = (colour) => [1, 3, 5].map((at) => parseInt(colour.slice(at, at + 2), 16));
