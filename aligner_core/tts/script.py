@@ -19,7 +19,10 @@ from .acoustic import PAUSE, SYMBOLS
 
 COMMA, STOP = 22, 40  # frames of a pause; the end of a line is a full stop
 BREATH = 25  # words that are said without a pause at most
-BREATHING = 12  # frames of a pause for breath
+PHRASE = 6  # words after which there is one before a word of `OPENING`, as readers make them
+OPENING = frozenset("and but or for at with when which that as because while until if where who".split())  # noqa: SIM905
+BREATHING = 12  # frames of such a pause
+LEARNT: dict[str, Sounds] = {"with": ("W", "IH1", "DH"), "been": ("B", "IH1", "N")}  # where the dictionary differs
 UTTERED = 3  # consonants that are said without any vowel ("pst"); more are named letter by letter
 
 _STOPS = re.compile(r"[.!?…]+[\"'”’»)\]]*$")
@@ -81,11 +84,16 @@ def of_phones(phones: Sequence[str]) -> tuple[Said, ...]:
 
 
 def _breathing(words: Iterator[Said]) -> Iterator[Said]:
+    """Pauses within long rows of words; none before the last word that sounds."""
+    row = list(words)
+    last = max((at for at, word in enumerate(row) if word.phones), default=0)
     since = 0
-    for word in words:
-        since = 0 if word.pause else since + 1
-        yield replace(word, pause=BREATHING) if since == BREATH else word
-        since = 0 if since == BREATH else since
+    for at, word in enumerate(row):
+        since = 0 if word.pause else since + bool(word.phones)
+        opens = since >= PHRASE and at + 1 < last and row[at + 1].text.lower() in OPENING
+        breath = bool(word.phones) and at < last and (opens or since >= BREATH)
+        yield replace(word, pause=BREATHING) if breath else word
+        since = 0 if breath else since
 
 
 def _said(word: Word) -> Said:
@@ -115,7 +123,7 @@ def _chosen(text: str, told: Sounds) -> tuple[Sounds, tuple[Sounds, ...]]:
             if found:
                 return words, found
     for words, ways in zip(known.words, known.sounds, strict=True):
-        spoken = tuple((word, way[0]) for word, way in zip(words, ways, strict=True) if way)
+        spoken = tuple((word, _usual(word, way)) for word, way in zip(words, ways, strict=True) if way)
         if spoken:
             named = [_named(word, phones) for word, phones in spoken]
             return tuple(word for word, _ in spoken), tuple(named)
@@ -132,6 +140,12 @@ def _matching(words: Sequence[Sequence[Sounds]], told: Sounds) -> tuple[Sounds, 
             if rest is not None:
                 return (phones, *rest)
     return None
+
+
+def _usual(word: str, ways: Sequence[Sounds]) -> Sounds:
+    """The likeliest way to say a word, as the released voice learnt it."""
+    learnt = LEARNT.get(word)
+    return learnt if learnt is not None and learnt in ways else ways[0]
 
 
 def _named(word: str, phones: Sounds) -> Sounds:

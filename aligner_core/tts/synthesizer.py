@@ -41,6 +41,7 @@ FADE = 120  # samples, at the edges of each part
 HUMMED = 25  # frames that a word without a vowel lasts at least: "mmm", "shh"
 FAINT = 0.1  # of full scale: speech that is nowhere as loud is raised to that, unless it is silence, below
 NOTHING = 1e-4
+PACE = 0.94  # the model guesses logarithms, and their mean is that of speech 6 % faster than its teacher's
 SLOW_AND_FAST = 0.25, 4.0  # times the voice's own pace
 SEMITONES = 24.0  # the most that a voice is raised or lowered
 
@@ -191,7 +192,7 @@ class Synthesizer:
             firsts += [len(clause)] if clause and word.phones else []
             clause += word.phones
             if clause and (word.pause or at == len(words) - 1):
-                chosen = self.voice.durations([PAUSE, *clause, PAUSE], pace=speed)[1:-1]
+                chosen = self.voice.durations([PAUSE, *clause, PAUSE], pace=PACE * speed)[1:-1]
                 out += joints.heard(clause, chosen, firsts)
                 clause, firsts = [], []
         return _hummed(words, out, round(HUMMED / speed))
