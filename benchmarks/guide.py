@@ -75,8 +75,7 @@ def main() -> None:
         given.json.parent.mkdir(parents=True, exist_ok=True)
         engine_page.write(given.json, figures)
     if not given.no_page:
-        engine_page.write(guide_page.FIGURES, figures)
-        engine_page.put("guide", guide_page.section(figures), guide_page.PAGE)
+        guide_page.publish(figures)
         guide_pictures.draw(ours, told[0])
 
 

@@ -1,15 +1,21 @@
-"""The tables of docs/guide-vocals.md, from what benchmarks.guide measured."""
+"""The tables of docs/guide-vocals.md: `python -m benchmarks.guide_page FIGURES.json [FIGURES.json ...]`.
+
+Takes what benchmarks.guide wrote, in one file or several, each part from the last that has it.
+"""
 
 from __future__ import annotations
 
+import argparse
 from collections.abc import Callable, Iterator, Mapping
+from pathlib import Path
 from typing import Any
 
-from benchmarks.engine_page import DOCS
+from benchmarks.engine_page import DOCS, put, read, write
 from benchmarks.report import table
 
 PAGE = DOCS / "guide-vocals.md"
 FIGURES = DOCS / "guide.json"
+BLOCK = "guide"
 LONGEST = 60  # characters of an odd text that are shown
 Figures = Mapping[str, Any]
 
@@ -48,6 +54,19 @@ PICTURES = """\
 ![The alignment matrix: Gaussian upsampling](pictures/guide-alignment.png)
 
 ![What went down in training](pictures/guide-losses.png)"""
+
+
+def main() -> None:
+    """Write the page."""
+    parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
+    parser.add_argument("figures", type=Path, nargs="+", metavar="FIGURES.json")
+    publish({key: value for path in parser.parse_args().figures for key, value in read(path).items()})
+
+
+def publish(figures: Figures) -> None:
+    """Put figures into docs/."""
+    write(FIGURES, figures)
+    put(BLOCK, section(figures), PAGE)
 
 
 def section(figures: Figures) -> str:
@@ -145,3 +164,7 @@ def _interval(one: Figures) -> str:
 def percent(share: float) -> str:
     """With one place."""
     return f"{100 * share:.1f} %"
+
+
+if __name__ == "__main__":
+    main()
