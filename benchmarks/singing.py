@@ -30,7 +30,7 @@ from benchmarks.singing_measures import loudness, onsets, pitches, round_trip, s
 
 WORDS = (
     "the morning light is on the water now",
-    "and every window opens to the sea",
+    "and all the windows open to the sea",
     "I hear the hammers singing in the harbour",
     "they sing the same old song to you and me",
     "so hold the line and let the little boats go",
