@@ -139,9 +139,9 @@ def command(
     if score:
         melody.write_notes(score, speech.alignment)
     notes = (*read.notes(), *speech.notes)
-    report = Report(
-        alignment, asked, (*outputs, *times, *melody.notes), notes, time.perf_counter() - begun, len(sound) / rate
-    )
+    sound_seconds, done = len(sound) / rate, "sung" if melody.wanted else "spoken"
+    files = (*outputs, *times, *melody.notes)
+    report = Report(alignment, asked, files, notes, time.perf_counter() - begun, sound_seconds, done)
     if as_json:
         click.echo(json.dumps(report.to_dict(), ensure_ascii=False, indent=2))
     if not quiet:
@@ -159,6 +159,7 @@ class Report:
         outputs: files written.
         notes: what the user should know.
         seconds, audio_seconds: of the work, and of the sound.
+        done: what was done to the words.
     """
 
     alignment: Alignment
@@ -167,6 +168,7 @@ class Report:
     notes: Sequence[str]
     seconds: float
     audio_seconds: float
+    done: str = "spoken"
 
     def to_dict(self) -> dict[str, Any]:
         """The JSON report; times in seconds, null where a line is not spoken."""
@@ -188,7 +190,7 @@ class Report:
         speed = self.audio_seconds / self.seconds
         return "\n".join([
             f"wrote {', '.join(self.outputs)}",
-            f"{count(self._count(True), 'word')} spoken{left}",
+            f"{count(self._count(True), 'word')} {self.done}{left}",
             *self.notes,
             f"{self.seconds:.1f} s for {clock(self.audio_seconds)} of sound, {speed:.1f} times real time",
         ])  # fmt: skip
