@@ -9,6 +9,7 @@ from __future__ import annotations
 
 import argparse
 import json
+import os
 import platform
 import subprocess
 import sys
@@ -146,11 +147,12 @@ def speed(ours: Synthesizer, told: Sequence[Sentence], _: argparse.Namespace) ->
     """Times real time, from text to sound, and what it takes to begin."""
     torch.set_num_threads(THREADS)
     ours.speak(told[0].text)
-    ratios = []
+    ratios, work = [], []
     for sentence in told[:SPED]:
-        begin = time.perf_counter()
-        speech = ours.speak(sentence.text)
-        ratios.append(len(speech.wave) / RATE / (time.perf_counter() - begin))
+        begin = time.perf_counter(), time.process_time()
+        seconds = len(ours.speak(sentence.text).wave) / RATE
+        ratios.append(seconds / (time.perf_counter() - begin[0]))
+        work.append(seconds / (time.process_time() - begin[1]))
     torch.set_num_threads(1)
     script = (
         "import time; a = time.perf_counter(); from aligner_core.tts.synthesizer import Synthesizer as S;"
@@ -161,6 +163,7 @@ def speed(ours: Synthesizer, told: Sequence[Sentence], _: argparse.Namespace) ->
     imports, loads = zip(*(map(float, line.split()) for line in found), strict=True)
     return {
         "threads": THREADS, "times_real_time": median(ratios), "least": min(ratios),
+        "times_processor": median(work), "busy": os.getloadavg()[0] / (os.cpu_count() or 1),
         "import_seconds": median(imports), "load_seconds": median(loads),
         "bytes": {name: weights_path(name).stat().st_size for name in MODELS},
     }  # fmt: skip

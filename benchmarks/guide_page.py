@@ -22,9 +22,10 @@ Figures = Mapping[str, Any]
 HEAD = """\
 `python -m benchmarks.guide --teacher PACK.zip`
 
-{sentences} sentences ({words} words) that neither voice nor vocoder has learnt from, in one run. The teacher is what
-the voice was distilled from; its renderings of these same sentences are in the pack. All figures are in
-[guide.json](guide.json); [examples/samples](../examples/samples/index.html) can be listened to.
+{sentences} sentences ({words} words) that neither voice nor vocoder has learnt from; some tables take only the first of
+them. The teacher is what the voice was distilled from; its renderings of these same sentences are in the pack, which is
+not published. All figures are in [guide.json](guide.json); [samples](../examples/samples/index.html) can be listened
+to. What the voice is and what was changed on other sentences is told in [voice.md](voice.md).
 """
 TIMING = """\
 Every word is forced to last 0.75 to 1.6 times as long as the teacher says it, each by its own factor drawn at random,
@@ -132,8 +133,9 @@ def speed(found: Figures) -> str:
     """Speed and sizes."""
     sizes = ", ".join(f"{name} {size / 2**20:.1f} MiB" for name, size in found["bytes"].items())
     return (
-        f"**Speed.** From text to sound on {found['threads']} threads: {found['times_real_time']:.0f} times real time"
-        f" in the median, {found['least']:.0f} at least (the bar is 8). Modules load in"
+        f"**Speed.** From text to sound on {found['threads']} threads: {found['times_real_time']:.1f} times real time"
+        f" by the clock in the median, {found['times_processor']:.1f} times by the processor time of both threads"
+        f" together (the bar is 8). {found['busy']:.1f} programs wanted each core meanwhile. Modules load in"
         f" {found['import_seconds']:.1f} s, voice and vocoder in {found['load_seconds']:.1f} s. {sizes}.\n"
     )
 
