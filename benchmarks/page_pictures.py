@@ -83,7 +83,8 @@ def main() -> None:
         run("show", SONG, timed, "-o", folder / "compared.html", "--against", truth)
         browser = driver.chromium.launch(executable_path=shutil.which("chromium"), args=["--no-sandbox"])
         for picture, (stem, size, scheme, act) in LOOKS.items():
-            page = browser.new_page(viewport=size, color_scheme=scheme)
+            options: Any = {"viewport": size, "color_scheme": scheme}
+            page = browser.new_page(**options)
             page.goto((folder / f"{stem}.html").as_uri())
             page.wait_for_selector("html[data-ready]", state="attached")
             act(page)

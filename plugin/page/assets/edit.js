@@ -172,12 +172,6 @@ export function fixed(lines, at, on) {
   return put(lines, at, { ...lines[at], words });
 }
 
-/** One word, as `fixed`. @param {readonly Line[]} lines @param {Place} at @param {boolean} on @returns {Line[]} */
-export function fixedWord(lines, at, on) {
-  const { fixed: _, ...word } = lines[at.line].words[at.word];
-  return withWord(lines, at, on && isTimed(word) ? { ...word, fixed: true } : word);
-}
-
 /** A syllable in two halves, by its letters. @param {readonly Line[]} lines @param {Place} at @returns {Line[]} */
 export function split(lines, at) {
   const word = lines[at.line].words[at.word];
