@@ -118,6 +118,8 @@ def check(figures: dict[str, Any]) -> Sequence[str]:
         bars += [
             (f"{name}: median cents", max(row["cents"] for row in rows), 15.0),
             (f"{name}: beyond 50 cents", max(row["beyond_50"] for row in rows), 0.1),
+            (f"{name}: loudness apart, dB", max(row["loudness_db"] for row in rows), 3.0),
+            (f"{name}: seconds for a second", 1 / figures["sung"][name]["times_real_time"], 0.2),
             (f"{name}: onset, median s", figures["sung"][name]["onsets"]["median"], 0.02),
             (f"{name}: onset, 95 % s", figures["sung"][name]["onsets"]["p95"], 0.06),
             (f"{name}: phone error against speech", figures["sung"][name]["phone_error"], 1.6 * spoken),
