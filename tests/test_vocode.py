@@ -17,9 +17,10 @@ from torch import Tensor
 
 from aligner_core.training import vocode
 from aligner_core.training.adversary import Adversary, folded, fooled, unmasked
+from aligner_core.training.runs import LOUD, SILENT, mel_picture
 from aligner_core.training.spectral import DRAWN, SIZES, drawn, energy_distance, views
 from aligner_core.training.spoken import KIND
-from aligner_core.training.vocode import Trainer, VocodePlan, picture, read_vocode_plan
+from aligner_core.training.vocode import Trainer, VocodePlan, read_vocode_plan
 from aligner_core.training.vocode_data import MARGIN, Recording, Voices, filled, read_recordings, resampled, split
 from aligner_core.tts import vocoder
 from aligner_core.tts.acoustic import SYMBOLS
@@ -289,9 +290,9 @@ class TestPlan:
 
 
 def test_a_picture_has_the_first_mel_above_and_low_bands_below() -> None:
-    mels = torch.full((2, 30, 80), -9.0)
-    mels[0, :, 0] = 1.0
-    shown = picture(mels)
+    mels = torch.full((2, 30, 80), SILENT)
+    mels[0, :, 0] = LOUD
+    shown = mel_picture(mels)
     assert shown.shape == (1, 160, 30)
     assert shown[0, 79].min() == 1
     assert shown.sum() == 30

@@ -15,9 +15,9 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
-import torch
 from torch import Tensor, nn
 
+from aligner_core import checkpoints
 from aligner_core.errors import WeightsError
 
 if TYPE_CHECKING:
@@ -109,7 +109,7 @@ def load(source: str | Path | None = None, device: str = "cpu") -> AcousticModel
     model = _network(source)
     if not isinstance(model, AcousticModel):
         raise WeightsError("hears nothing without a text", str(source), "acoustic.load_attending")
-    return cast(AcousticModel, _placed(model, device))
+    return cast(AcousticModel, checkpoints.placed(model, device))
 
 
 def load_attending(path: Path, device: str = "cpu") -> Las:
@@ -121,14 +121,7 @@ def load_attending(path: Path, device: str = "cpu") -> Las:
     data = read(path)
     if data["backend"] not in ATTENDING:
         raise WeightsError("not an attention aligner", str(path), "acoustic.load")
-    return cast("Las", _placed(build(data, str(path)), device))
-
-
-def _placed(model: nn.Module, device: str) -> nn.Module:
-    try:
-        return model.eval().to(device)
-    except (RuntimeError, AssertionError) as error:  # torch reports an unknown or absent device by either
-        raise WeightsError(str(error).splitlines()[0], f"device {device}", "cpu, cuda or cuda:N") from error
+    return cast("Las", checkpoints.placed(build(data, str(path)), device))
 
 
 def network(backend: str) -> Any:
@@ -147,10 +140,7 @@ def read(path: Path) -> dict[str, Any]:
         from aligner_core.weights import names
 
         raise WeightsError("there is no such checkpoint", str(path), f"a file, or one of {', '.join(names())}")
-    try:
-        data = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # there is nothing that a damaged file may not raise
-        raise WeightsError("damaged, or not a checkpoint", str(path), "install the package again") from error
+    data = checkpoints.read(path)
     known = BACKENDS | ATTENDING
     if not isinstance(data, dict) or data.get("format") != FORMAT or data.get("backend") not in known:
         raise WeightsError("not a checkpoint of this version", str(path), f"format {FORMAT}, {', '.join(known)}")
@@ -158,26 +148,22 @@ def read(path: Path) -> dict[str, Any]:
 
 
 def build(data: dict[str, Any], where: str) -> nn.Module:
-    """A raw checkpoint to its network, in float32."""
-    kind = network(data["backend"])
-    try:
-        config = kind.config_type(**{k: tuple(v) if isinstance(v, list) else v for k, v in data["config"].items()})
-        model: nn.Module = kind(config)
-        model.load_state_dict({name: weight.float() for name, weight in data["state"].items()})
-    except (RuntimeError, TypeError, KeyError, AttributeError) as error:
-        raise WeightsError(f"does not fit its network: {str(error).splitlines()[0]}", where) from error
-    return model
+    """A raw checkpoint to its network, in float32.
+
+    Raises:
+        WeightsError: they do not fit.
+    """
+    return checkpoints.built(network(data["backend"]), data, where)
 
 
 def save(model: nn.Module, backend: str, path: Path, card: dict[str, Any]) -> None:
-    """Write a self-describing checkpoint with float16 weights.
+    """Write a self-describing checkpoint with float16 weights, in one step.
 
     Args:
         card: plain data on how the model was made: data, licences, figures.
     """
-    config = {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(cast(Any, model).config).items()}
-    state = {name: weight.detach().half().cpu().contiguous() for name, weight in model.state_dict().items()}
-    torch.save({"format": FORMAT, "backend": backend, "config": config, "state": state, "card": card}, path)
+    head = {"format": FORMAT, "backend": backend}
+    checkpoints.write(head | checkpoints.described(model) | {"card": card}, path)
 
 
 def _network(source: str | Path | None) -> nn.Module:

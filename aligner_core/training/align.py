@@ -9,7 +9,6 @@ are known. A run that was cut off goes on from OUT/state.pt; a run that is done 
 
 from __future__ import annotations
 
-import argparse
 import copy
 import json
 import time
@@ -20,9 +19,8 @@ from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from aligner_core import acoustic
+from aligner_core import acoustic, checkpoints
 from aligner_core.acoustic.cnn import SYMBOLS
 from aligner_core.acoustic.windows import Windowed
 from aligner_core.errors import WeightsError
@@ -34,6 +32,7 @@ from .losses import EdgeLoss, Losses
 from .parallel import Team
 from .plan import Plan, read_plan
 from .realign import realign
+from .runs import follow, run_options
 
 HELD_OUT_EVERY = 50  # utterances, and HELD_OUT_MUSIC pieces, are kept for measuring
 HELD_OUT_MUSIC = 2
@@ -174,9 +173,7 @@ class Trainer:
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimiser.step()
-        keep = min(self.plan.average, (1 + self.step) / (10 + self.step))  # the first steps are not worth much
-        update = get_ema_multi_avg_fn(keep)  # type: ignore[no-untyped-call]
-        update(list(self.average.parameters()), [w.detach() for w in self.model.parameters()], self.step)
+        follow(self.average, self.model, self.plan.average, self.step)
         return loss.detach()
 
     def _loss(self) -> Tensor:
@@ -220,9 +217,7 @@ class Trainer:
             "random": self.mixer.dice.random.get_state(),
             "history": self.history,
         }
-        part = self.out / "state.part"
-        torch.save(state, part)
-        part.replace(self.out / "state.pt")
+        checkpoints.write(state, self.out / "state.pt")
         self._export(f"{self.plan.backend}.pt")
         (self.out / "history.json").write_text(json.dumps(self.history, indent=1), encoding="utf-8")
 
@@ -258,14 +253,7 @@ def split(entries: Sequence[Entry]) -> tuple[list[Entry], list[Entry]]:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("config", type=Path)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--seconds", type=float, default=float("inf"), help="stop and save after this time")
-    parser.add_argument("--anneal", action="store_true", help="let the learning rate fall with the time")
-    parser.add_argument("--steps", type=int, help="instead of the plan's")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser = run_options(__doc__)
     parser.add_argument("--limit", type=int, help="utterances of each pack")
     given = parser.parse_args()
     plan = read_plan(given.config)

@@ -8,7 +8,6 @@ was cut off goes on from OUT/state.pt; a run that is done does nothing.
 
 from __future__ import annotations
 
-import argparse
 import copy
 import json
 import time
@@ -21,9 +20,8 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 from torch import Tensor, nn
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 
-from aligner_core import acoustic
+from aligner_core import acoustic, checkpoints
 from aligner_core.acoustic.las import BOUNDARY, Las, in_frames, spans
 from aligner_core.audio import FRAME_SECONDS, log_mel, normalise
 from aligner_core.ctc import prior_ctc_loss
@@ -33,6 +31,7 @@ from .augment import CROP_FRAMES, MUSIC, Mixer
 from .data import IGNORE, Corpus, Utterance
 from .losses import spoken
 from .plan import Plan, read_plan
+from .runs import follow, run_options
 
 FIRST_FRAMES = 200  # of a crop at first; it has all CROP_FRAMES from GROWN on
 GROWN = 0.4  # share of the run
@@ -103,9 +102,7 @@ class Trainer:
         loss.backward()  # type: ignore[no-untyped-call]
         nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
         self.optimiser.step()
-        keep = min(self.plan.average, (1 + self.step) / (10 + self.step))  # the first steps are not worth much
-        update = get_ema_multi_avg_fn(keep)  # type: ignore[no-untyped-call]
-        update(list(self.average.parameters()), [w.detach() for w in self.model.parameters()], self.step)
+        follow(self.average, self.model, self.plan.average, self.step)
         return loss.detach()
 
     def _loss(self) -> Tensor:
@@ -150,9 +147,7 @@ class Trainer:
             "random": self.mixer.dice.random.get_state(),
             "history": self.history,
         }
-        part = self.out / "state.part"
-        torch.save(state, part)
-        part.replace(self.out / "state.pt")
+        checkpoints.write(state, self.out / "state.pt")
         card = {"plan": json.dumps(asdict(self.plan)), "step": self.step}
         acoustic.save(self.average, self.plan.backend, self.out / f"{self.plan.backend}.pt", card)
         (self.out / "history.json").write_text(json.dumps(self.history, indent=1), encoding="utf-8")
@@ -224,14 +219,7 @@ def starts(labels: Tensor) -> NDArray[np.int64]:
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("config", type=Path)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--seconds", type=float, default=float("inf"), help="stop and save after this time")
-    parser.add_argument("--anneal", action="store_true", help="let the learning rate fall with the time")
-    parser.add_argument("--steps", type=int, help="instead of the plan's")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser = run_options(__doc__)
     parser.add_argument("--limit", type=int, help="utterances of each pack")
     given = parser.parse_args()
     plan = read_plan(given.config)

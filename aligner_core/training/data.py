@@ -26,6 +26,7 @@ from torch import Tensor
 
 from aligner_core.acoustic.cnn import EDGES, SYMBOLS
 from aligner_core.audio import FRAME_SECONDS, HOP, SAMPLE_RATE, mel_power
+from aligner_core.errors import AudioError
 from aligner_core.phones import base, pronounce
 from aligner_core.text import readings
 
@@ -115,7 +116,7 @@ def decode(entries: Iterable[Entry], workers: int = 16) -> list[Utterance]:
         with zipfile.ZipFile(path) as pack:
             sounds = [pack.read(f"{entry.row['id']}.ogg") for entry in mine]
         with ThreadPoolExecutor(workers) as pool:
-            waves = list(pool.map(_decode, sounds))
+            waves = list(pool.map(decoded, sounds, (f"{path}: {entry.row['id']}" for entry in mine)))
         utterances += [_utterance(entry, wave) for entry, wave in zip(mine, waves, strict=True)]
     return utterances
 
@@ -125,12 +126,22 @@ def read_packs(paths: Iterable[Path], workers: int = 16, limit: int | None = Non
     return decode(manifest(paths, limit), workers)
 
 
-def _decode(sound: bytes) -> NDArray[np.int16]:
+def decoded(sound: bytes, name: str, wanted: int = SAMPLE_RATE) -> NDArray[np.int16]:
+    """The samples (samples,) of a sound file of one channel.
+
+    Args:
+        name: of the recording, for the message.
+        wanted: its rate in Hz.
+
+    Raises:
+        AudioError: it has another rate, or more channels.
+    """
     import soundfile
 
     wave, rate = soundfile.read(io.BytesIO(sound), dtype="int16")
-    if rate != SAMPLE_RATE:
-        raise ValueError(f"packs hold {SAMPLE_RATE} Hz, not {rate}")
+    if rate != wanted or wave.ndim != 1:
+        channels = 1 if wave.ndim == 1 else wave.shape[1]
+        raise AudioError(f"{rate} Hz, channels: {channels}", name, f"this pack holds one channel at {wanted} Hz")
     return np.asarray(wave, dtype=np.int16)
 
 

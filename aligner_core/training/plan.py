@@ -10,6 +10,7 @@ from typing import Any, Literal
 from torch import nn
 
 from aligner_core import acoustic
+from aligner_core.checkpoints import tuples
 
 from .effects import Recipe
 
@@ -85,13 +86,7 @@ class Plan:
 
 def read_plan(path: Path) -> Plan:
     """A Plan from TOML; unknown names are an error."""
-    values = _tuples(tomllib.loads(path.read_text(encoding="utf-8")))
+    values = tuples(tomllib.loads(path.read_text(encoding="utf-8")))
     plan = Plan(recipe=Recipe(**values.pop("recipe", {})), **values)
     plan.network()
     return plan
-
-
-def _tuples(value: Any) -> Any:
-    if isinstance(value, dict):
-        return {k: _tuples(v) for k, v in value.items()}
-    return tuple(value) if isinstance(value, list) else value

@@ -8,75 +8,33 @@ done does nothing.
 
 from __future__ import annotations
 
-import argparse
 import copy
 import json
 import time
-import tomllib
 from collections.abc import Callable
-from dataclasses import asdict, dataclass, field, replace
+from dataclasses import asdict, dataclass, replace
 from itertools import islice
 from pathlib import Path
 from typing import Any
 
 import torch
 from torch import Tensor, nn
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from aligner_core import checkpoints
 from aligner_core.phones import VOWELS, base
 from aligner_core.tts.acoustic import SYMBOLS, Acoustic, AcousticConfig, Spoken, most_pieces
 from aligner_core.tts.blocks import restart_statistics
 from aligner_core.tts.durations import DurationConfig, Durations
 from aligner_core.tts.voice import Voice
 
+from .runs import follow, mel_picture, run_options
+from .speak_plan import SpeakPlan, read_speak_plan
 from .spoken import read_spoken
 from .spoken_batches import Batch, Batches, Bucket, Lines, in_turn, told_at_random, told_true
-from .spoken_losses import Weights, acoustic_loss, duration_loss, figures, mean_over, speech_phones
+from .spoken_losses import acoustic_loss, duration_loss, figures, mean_over, speech_phones
 
 STATISTICS = 200  # batches, at most, of which the averaged network gets its batch statistics
 ROOM = 4  # of so many phones one may be cut into a piece more
-
-
-@dataclass(frozen=True)
-class SpeakPlan:
-    """A training run; every field may stand in the configuration file.
-
-    Args:
-        packs: spoken packs, relative to the data folder, each with its labels beside it.
-        steps, duration_steps: of the acoustic model, then of the duration model.
-        share: of the time for the duration model, where time decides.
-        frames: of a batch, with padding.
-        warm_up: steps after which the learning rate is at its peak; it then falls with their root.
-        decay: share of a run over which it falls to nothing besides.
-        average: how slowly the averaged network follows.
-        forget, follow: see `told_at_random`.
-        cut: share of vowels that are cut into a piece more than they need.
-        acoustic, durations: sizes of the networks.
-    """
-
-    packs: tuple[str, ...]
-    steps: int = 20000
-    duration_steps: int = 4000
-    share: float = 0.12
-    seed: int = 1
-    frames: int = 40000
-    learning_rate: float = 1.5e-3
-    weight_decay: float = 0.01
-    warm_up: int = 600
-    decay: float = 0.7
-    average: float = 0.999
-    forget: float = 0.15
-    follow: float = 0.5
-    cut: float = 0.1
-    measure_every: int = 1000
-    weights: Weights = field(default_factory=Weights)
-    acoustic: dict[str, Any] = field(default_factory=dict)
-    durations: dict[str, Any] = field(default_factory=dict)
-
-    def rate(self, step: int, done: float) -> float:
-        """Learning rate at a step when so much of the run is over: Noam's (arXiv 1706.03762, 5.3), and to nothing."""
-        noam: float = min((step + 1) / self.warm_up, (self.warm_up / (step + 1)) ** 0.5)
-        return self.learning_rate * noam * min(1.0, max((1 - done) / self.decay, 0.01))
 
 
 @dataclass
@@ -169,9 +127,7 @@ class Trainer:
             spoken = self.model(batch.phones, batch.durations, told, bucket.frames, extra, _pieces(bucket))
         loss = acoustic_loss(spoken, batch, self.plan.weights)
         self._descend(0, loss, step, done)
-        keep = min(self.plan.average, (1 + step) / (10 + step))  # the first steps are not worth much
-        update = get_ema_multi_avg_fn(keep)  # type: ignore[no-untyped-call]
-        update(list(self.average.parameters()), [w.detach() for w in self.model.parameters()], step)
+        follow(self.average, self.model, self.plan.average, step)
         return loss.detach()
 
     def duration_step(self, step: int, done: float) -> Tensor:
@@ -265,9 +221,8 @@ class Trainer:
         bucket = self.kept[-1]
         batch = self.lines.batch(torch.tensor(bucket.members[:1]), bucket.frames, bucket.phones)
         spoken = self._spoken(self.average, batch, bucket, follow=False)
-        both = torch.stack([batch.mel[0], spoken.mel[0]]) * self.average.mel_deviation + self.average.mel_mean
-        image = ((both + 11.5) / 13.0).clamp(0, 1).flip(-1).transpose(1, 2)
-        return image[:, :, : int(batch.durations[0].sum())].reshape(1, -1, int(batch.durations[0].sum())).cpu()
+        both = torch.stack([batch.mel[0], spoken.mel[0]])[:, : int(batch.durations[0].sum())]
+        return mel_picture(both * self.average.mel_deviation + self.average.mel_mean)
 
     def voice(self) -> Voice:
         """The averaged networks as they are now."""
@@ -293,9 +248,7 @@ class Trainer:
             "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
             "history": self.history,
         }
-        part = self.out / "state.part"
-        torch.save(state, part)
-        part.replace(self.out / "state.pt")
+        checkpoints.write(state, self.out / "state.pt")
         self.voice().save(self.out / "voice.pt")
         (self.out / "history.json").write_text(json.dumps(self.history, indent=1), encoding="utf-8")
 
@@ -324,24 +277,9 @@ def _pieces(bucket: Bucket) -> int:
     return most_pieces(bucket.frames, bucket.phones, bucket.phones // ROOM)
 
 
-def read_speak_plan(path: Path) -> SpeakPlan:
-    """A plan from TOML; unknown names are an error."""
-    values = tomllib.loads(path.read_text(encoding="utf-8"))
-    acoustic = {k: tuple(v) if isinstance(v, list) else v for k, v in values.pop("acoustic", {}).items()}
-    weights, packs = Weights(**values.pop("weights", {})), tuple(values.pop("packs"))
-    return SpeakPlan(packs=packs, weights=weights, acoustic=acoustic, **values)
-
-
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("config", type=Path)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--seconds", type=float, default=float("inf"), help="stop and save after this time")
-    parser.add_argument("--anneal", action="store_true", help="let the learning rate fall with the time")
-    parser.add_argument("--steps", type=int, help="of the acoustic model, instead of the plan's")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser = run_options(__doc__)
     given = parser.parse_args()
     plan = read_speak_plan(given.config)
     plan = replace(plan, steps=given.steps or plan.steps)

@@ -9,12 +9,11 @@ marked with `"sung": true`. Training reads both with `read_spoken`; it needs nei
 from __future__ import annotations
 
 import argparse
-import io
 import zipfile
 from collections.abc import Iterable, Iterator, Sequence
 from concurrent.futures import ProcessPoolExecutor, ThreadPoolExecutor
 from dataclasses import dataclass
-from itertools import groupby, pairwise
+from itertools import groupby, pairwise, repeat
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, NamedTuple, cast
 
@@ -23,12 +22,13 @@ import torch
 from numpy.typing import NDArray
 from torch import Tensor
 
+from aligner_core import checkpoints
 from aligner_core.errors import AudioError
 from aligner_core.phones import VOWELS, base
 from aligner_core.tts.acoustic import PAUSE, SYMBOLS
 from aligner_core.tts.sound import HOP, RATE
 
-from .data import rows
+from .data import decoded, rows
 
 if TYPE_CHECKING:
     from aligner_core.acoustic import AcousticModel
@@ -231,10 +231,7 @@ def write_labels(pack: Path, good: Sequence[tuple[dict[str, Any], Labels]]) -> N
         "phone_at": _offsets(len(labels.phones) for _, labels in good),
         "frame_at": _offsets(len(labels.f0) for _, labels in good),
     }
-    out = beside(pack)
-    part = out.with_suffix(".part")
-    torch.save(data, part)
-    part.replace(out)
+    checkpoints.write(data, beside(pack))
 
 
 def beside(pack: Path) -> Path:
@@ -261,20 +258,11 @@ def _labelled(work: tuple[Path, dict[str, Any]]) -> Labels | None:
     _model = _model or acoustic.load()
     pack, row = work
     with zipfile.ZipFile(pack) as opened:
-        wave = _decode(opened.read(f"{row['id']}.ogg"), row["id"])
+        wave = decoded(opened.read(f"{row['id']}.ogg"), f"{pack}: {row['id']}", RATE)
     return labelled(_model, row, wave.astype(np.float32) / np.float32(32768))
 
 
 _model: Any = None
-
-
-def _decode(sound: bytes, name: str) -> NDArray[np.int16]:
-    import soundfile
-
-    wave, rate = soundfile.read(io.BytesIO(sound), dtype="int16")
-    if rate != RATE or wave.ndim != 1:
-        raise AudioError(f"{rate} Hz, {wave.ndim} channels", name, f"spoken packs hold one channel at {RATE} Hz")
-    return np.asarray(wave, np.int16)
 
 
 def read_spoken(packs: Iterable[Path], device: torch.device | str = "cpu", workers: int = 16) -> Spoken:
@@ -304,7 +292,7 @@ def _read(pack: Path, workers: int) -> tuple[list[str], list[NDArray[np.int16]],
     with zipfile.ZipFile(pack) as opened:
         sounds = [opened.read(f"{name}.ogg") for name in data["ids"]]
     with ThreadPoolExecutor(workers) as pool:
-        waves = list(pool.map(_decode, sounds, data["ids"]))
+        waves = list(pool.map(decoded, sounds, (f"{pack}: {name}" for name in data["ids"]), repeat(RATE)))
     cut = []
     for name, wave, frames in zip(data["ids"], waves, data["frame_at"].diff().tolist(), strict=True):
         if len(wave) // HOP != frames:

@@ -7,7 +7,6 @@ that was cut off goes on from OUT/state.pt; a run that is done does nothing.
 
 from __future__ import annotations
 
-import argparse
 import copy
 import json
 import math
@@ -20,14 +19,15 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 from torch.nn import functional as F
-from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+from aligner_core import checkpoints
 from aligner_core.tts.sound import RATE, Frames, log_mel
 from aligner_core.tts.source import phases
 from aligner_core.tts.source_filter import SourceFilter, SourceFilterConfig, hiss, tone
 from aligner_core.tts.vocoder import save
 
 from .adversary import Adversary, fooled, unmasked
+from .runs import follow, mel_picture, run_options
 from .spectral import distances, drawn, energy_distance, views
 from .vocode_data import Piece, Recording, Voices, read_recordings, split
 
@@ -88,14 +88,9 @@ class VocodePlan:
 
 def read_vocode_plan(path: Path) -> VocodePlan:
     """From TOML; unknown names are a TypeError."""
-    values = tomllib.loads(path.read_text(encoding="utf-8"))
-    plan = VocodePlan(**_tuples(values | {"model": _tuples(values.get("model", {}))}))
+    plan = VocodePlan(**checkpoints.tuples(tomllib.loads(path.read_text(encoding="utf-8"))))
     SourceFilterConfig(**plan.model)
     return plan
-
-
-def _tuples(values: dict[str, Any]) -> dict[str, Any]:
-    return {name: tuple(value) if isinstance(value, list) else value for name, value in values.items()}
 
 
 class Trainer:
@@ -167,9 +162,7 @@ class Trainer:
             losses["verdict"], losses["features"] = self._opposed(piece.wave, one)
             total = total + plan.adversary_weight * losses["verdict"] + plan.feature_weight * losses["features"]
         _stepped(self.model, self.optimiser, total)
-        keep = min(plan.average, (1 + self.step) / (10 + self.step))  # the first steps are not worth much
-        update = get_ema_multi_avg_fn(keep)  # type: ignore[no-untyped-call]
-        update(list(self.average.parameters()), [w.detach() for w in self.model.parameters()], self.step)
+        follow(self.average, self.model, plan.average, self.step)
         return {name: loss.detach() for name, loss in losses.items()}
 
     def _adversary_step(self, recorded: Tensor, made: Tensor) -> Tensor:
@@ -256,7 +249,7 @@ class Trainer:
 
     def _show(self, log: Any, at: int, truth: Tensor, made: Tensor, frames: Frames) -> None:
         log.add_audio(f"made/{at}", made.clamp(-1, 1), self.step, RATE)
-        log.add_image(f"mel/{at}", picture(torch.stack([frames.mel, log_mel(made)])), self.step)
+        log.add_image(f"mel/{at}", mel_picture(torch.stack([frames.mel, log_mel(made)])), self.step)
         if self.step <= self.plan.measure_every:
             log.add_audio(f"recorded/{at}", truth, self.step, RATE)
 
@@ -266,9 +259,7 @@ class Trainer:
         state: dict[str, Any] = {name: getattr(self, name).state_dict() for name in RESUMED}
         state |= {"step": self.step, "done": self.done, "history": self.history}
         state |= {"random": self.random.get_state(), "dice": self.dice.get_state()}
-        part = self.out / "state.part"
-        torch.save(state, part)
-        part.replace(self.out / "state.pt")
+        checkpoints.write(state, self.out / "state.pt")
         card = {"plan": json.dumps(asdict(self.plan)), "step": self.step} | (self.history[-1] if self.history else {})
         save(self.average, "neural", self.out / "vocoder.pt", card)
         (self.out / "history.json").write_text(json.dumps(self.history, indent=1), encoding="utf-8")
@@ -283,12 +274,6 @@ class Trainer:
         self.step, self.done, self.history = state["step"], state["done"], state["history"]
         self.random.set_state(state["random"].cpu())
         self.dice.set_state(state["dice"].cpu())
-
-
-def picture(mels: Tensor) -> Tensor:
-    """Log-mels (n, frames, MELS), the first above, as one grey picture (1, height, width), 0 to 1."""
-    rows = torch.cat([mel.T.flip(0) for mel in mels])
-    return ((rows + 9.0) / 10.0).clamp(0, 1)[None]
 
 
 def _stepped(model: nn.Module, optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
@@ -306,14 +291,7 @@ def _halves(heard: list[list[Tensor]]) -> tuple[list[list[Tensor]], list[list[Te
 
 def main() -> None:
     """The command line."""
-    parser = argparse.ArgumentParser(description=__doc__, formatter_class=argparse.RawDescriptionHelpFormatter)
-    parser.add_argument("config", type=Path)
-    parser.add_argument("--data", type=Path, required=True)
-    parser.add_argument("--out", type=Path, required=True)
-    parser.add_argument("--seconds", type=float, default=math.inf, help="stop and save after this time")
-    parser.add_argument("--anneal", action="store_true", help="let the learning rate fall with the time")
-    parser.add_argument("--steps", type=int, help="instead of the plan's")
-    parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
+    parser = run_options(__doc__)
     given = parser.parse_args()
     plan = read_vocode_plan(given.config)
     plan = replace(plan, steps=given.steps or plan.steps)

@@ -131,6 +131,7 @@ class Acoustic(nn.Module):
         (batch, phones), see `split` -> `Spoken`
     """
 
+    config_type = AcousticConfig
     mel_mean: Tensor
     mel_deviation: Tensor
     pitch_scale: Tensor

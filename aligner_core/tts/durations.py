@@ -45,6 +45,7 @@ class Durations(nn.Module):
         encoded (batch, phones, inputs), lengths (batch,) on the CPU -> (batch, phones)
     """
 
+    config_type = DurationConfig
     mean: Tensor
     deviation: Tensor
 

@@ -6,14 +6,13 @@ frozen dataclass of sizes, names it as `config_type`, and its checkpoint describ
 
 from __future__ import annotations
 
-import dataclasses
 from importlib import import_module
 from pathlib import Path
 from typing import Any, Protocol, cast, runtime_checkable
 
-import torch
 from torch import Tensor, nn
 
+from aligner_core import checkpoints
 from aligner_core.errors import WeightsError
 
 from .sound import Frames
@@ -47,10 +46,7 @@ def load(name: str = "neural", device: str = "cpu") -> Vocoder:
     if name in WITHOUT_WEIGHTS:
         return cast(Vocoder, _class(name)())
     path = _released() if name in VOCODERS else Path(name)
-    try:
-        return cast(Vocoder, build(read(path), str(path)).eval().to(device))
-    except (RuntimeError, AssertionError) as error:  # torch reports an unknown or absent device by either
-        raise WeightsError(str(error).splitlines()[0], f"device {device}", "cpu, cuda or cuda:N") from error
+    return cast(Vocoder, checkpoints.placed(build(read(path), str(path)), device))
 
 
 def read(path: Path) -> dict[str, Any]:
@@ -61,10 +57,7 @@ def read(path: Path) -> dict[str, Any]:
     """
     if not path.is_file():
         raise WeightsError("there is no such vocoder", str(path), f"a file, or one of {', '.join(VOCODERS)}")
-    try:
-        data = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # there is nothing that a damaged file may not raise
-        raise WeightsError("damaged, or not a checkpoint", str(path), "install the package again") from error
+    data = checkpoints.read(path)
     if not isinstance(data, dict) or data.get("format") != FORMAT or data.get("vocoder") not in VOCODERS:
         raise WeightsError("not a vocoder of this version", str(path), f"format {FORMAT}, {', '.join(VOCODERS)}")
     return data
@@ -76,14 +69,7 @@ def build(data: dict[str, Any], where: str) -> nn.Module:
     Raises:
         WeightsError: they do not fit.
     """
-    network = _class(data["vocoder"])
-    try:
-        config = network.config_type(**{k: tuple(v) if isinstance(v, list) else v for k, v in data["config"].items()})
-        model: nn.Module = network(config)
-        model.load_state_dict({name: weight.float() for name, weight in data["state"].items()})
-    except (RuntimeError, TypeError, KeyError, AttributeError) as error:
-        raise WeightsError(f"does not fit its network: {str(error).splitlines()[0]}", where) from error
-    return model
+    return checkpoints.built(_class(data["vocoder"]), data, where)
 
 
 def save(model: nn.Module, name: str, path: Path, card: dict[str, Any]) -> None:
@@ -93,11 +79,7 @@ def save(model: nn.Module, name: str, path: Path, card: dict[str, Any]) -> None:
         name: of the class in `VOCODERS`.
         card: plain data on how the model was made: data, licences, figures.
     """
-    config = {k: list(v) if isinstance(v, tuple) else v for k, v in dataclasses.asdict(cast(Any, model).config).items()}
-    state = {name: weight.detach().half().cpu().contiguous() for name, weight in model.state_dict().items()}
-    part = path.with_suffix(".part")
-    torch.save({"format": FORMAT, "vocoder": name, "config": config, "state": state, "card": card}, part)
-    part.replace(path)
+    checkpoints.write({"format": FORMAT, "vocoder": name} | checkpoints.described(model) | {"card": card}, path)
 
 
 def _class(name: str) -> Any:

@@ -2,19 +2,19 @@
 
 from __future__ import annotations
 
-import dataclasses
 from collections.abc import Sequence
 from itertools import accumulate
 from pathlib import Path
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
 
+from aligner_core.checkpoints import built, described, placed, read, write
 from aligner_core.errors import AlignmentError, WeightsError
 
-from .acoustic import ENERGY, PAUSE, PITCH, Acoustic, AcousticConfig, Told, nothing_told, phone_means
-from .durations import DurationConfig, Durations, rounded
+from .acoustic import ENERGY, PAUSE, PITCH, Acoustic, Told, nothing_told, phone_means
+from .durations import Durations, rounded
 from .sound import Frames
 
 FORMAT = 1
@@ -136,42 +136,26 @@ class Voice:
 
     def save(self, path: Path) -> None:
         """Write the voice with float16 weights."""
-        part = path.with_suffix(".part")
-        torch.save(
-            {
-                "format": FORMAT,
-                "kind": KIND,
-                "acoustic": _plain(self.acoustic),
-                "durations": _plain(self.lengths),
-                "card": self.card,
-            },
-            part,
-        )
-        part.replace(path)
+        parts = {"acoustic": described(self.acoustic), "durations": described(self.lengths)}
+        write({"format": FORMAT, "kind": KIND} | parts | {"card": self.card}, path)
 
 
 def load_voice(path: Path, device: str | torch.device = "cpu") -> Voice:
     """A voice from its file.
 
     Raises:
-        WeightsError: it is missing, damaged or not a voice.
+        WeightsError: it is missing, damaged or not a voice, or the device is not there.
     """
     if not path.is_file():
         raise WeightsError("there is no such voice", str(path))
-    try:
-        data = torch.load(path, map_location="cpu", weights_only=True)
-    except Exception as error:  # there is nothing that a damaged file may not raise
-        raise WeightsError("damaged, or not a voice", str(path), "install the package again") from error
+    data = read(path, "voice")
     if not isinstance(data, dict) or data.get("kind") != KIND or data.get("format") != FORMAT:
         raise WeightsError("not a voice of this version", str(path), f"format {FORMAT}")
-    try:
-        acoustic = Acoustic(AcousticConfig(**_tuples(data["acoustic"]["config"])))
-        durations = Durations(DurationConfig(**_tuples(data["durations"]["config"])))
-        for network, part in ((acoustic, data["acoustic"]), (durations, data["durations"])):
-            network.load_state_dict({name: weight.float() for name, weight in part["state"].items()})
-    except (RuntimeError, TypeError, KeyError, AttributeError) as error:
-        raise WeightsError(f"does not fit its network: {str(error).splitlines()[0]}", str(path)) from error
-    return Voice(acoustic.to(device), durations.to(device), data["card"])
+    acoustic, durations = (
+        placed(built(kind, data.get(name, {}), str(path)), str(device))
+        for kind, name in ((Acoustic, "acoustic"), (Durations, "durations"))
+    )
+    return Voice(cast(Acoustic, acoustic), cast(Durations, durations), data.get("card"))
 
 
 def _checked(
@@ -206,15 +190,3 @@ def _follow(told: Told, melody: Tensor, durations: Tensor) -> Told:
     prosody, known = told.prosody.clone(), told.known.clone()
     prosody[..., PITCH], known[..., PITCH] = phone_means(melody, durations), True
     return told._replace(prosody=prosody, known=known, melody=melody, follow=torch.ones_like(told.follow))
-
-
-def _plain(network: Acoustic | Durations) -> dict[str, Any]:
-    config = dataclasses.asdict(network.config)
-    return {
-        "config": {k: list(v) if isinstance(v, tuple) else v for k, v in config.items()},
-        "state": {name: weight.detach().half().cpu().contiguous() for name, weight in network.state_dict().items()},
-    }
-
-
-def _tuples(config: dict[str, Any]) -> dict[str, Any]:
-    return {k: tuple(v) if isinstance(v, list) else v for k, v in config.items()}
