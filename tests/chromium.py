@@ -61,7 +61,15 @@ class Shown:
 
     def seek(self, second: float) -> None:
         self.page.evaluate("t => { document.getElementById('audio').currentTime = t; }", second)
-        self.page.wait_for_function("!document.getElementById('audio').seeking")
+        self.until("!document.getElementById('audio').seeking")
+
+    def until(self, expression: str) -> None:
+        """Wait until it holds; Playwright's own way would be stopped by the page's policy."""
+        for _ in range(READY // 20):
+            if self.page.evaluate(expression):
+                return
+            self.page.wait_for_timeout(20)
+        raise TimeoutError(expression)
 
     def time(self) -> float:
         return float(self.page.evaluate("document.getElementById('audio').currentTime"))

@@ -135,6 +135,10 @@ def test_the_stage_fills_the_syllables_that_are_sung(browser: Browser, song: Pat
         assert done[2] == ["ing", 0]
         shown.press("v")
         assert shown.page.locator("#stage").bounding_box()["height"] == 1000
+        shown.press("Tab")
+        assert shown.page.evaluate("document.activeElement.closest('header, .player')") is None
+        shown.press("Escape")
+        assert shown.page.locator("#stage").bounding_box()["height"] < 300
 
 
 def test_what_is_heard_is_what_the_picture_shows(browser: Browser, song: Path) -> None:
@@ -182,7 +186,7 @@ def test_by_keyboard_alone_a_doubt_is_found_and_put_right(browser: Browser, song
         assert shown.text("#doubts-count") == "2"
         shown.press("n")
         assert "Doubt 1 of 2: I once was lost" in shown.text("#say")
-        shown.page.wait_for_function("!document.getElementById('audio').paused")
+        shown.until("!document.getElementById('audio').paused")
         shown.press("n")
         assert "Doubt 2 of 2" in shown.text("#say")
         shown.press("p", " ", "Alt+ArrowRight", "Alt+ArrowRight", "Alt+Shift+ArrowLeft", "k", "ArrowDown", "ArrowRight")
@@ -205,7 +209,7 @@ def test_a_line_is_timed_by_tapping(browser: Browser, song: Path) -> None:
     with browser.open(song) as shown:
         shown.press("ArrowRight", "ArrowDown", "t")
         assert shown.text("#tap-next") == "Tap where this begins: That"
-        shown.page.wait_for_function("!document.getElementById('audio').paused")
+        shown.until("!document.getElementById('audio').paused")
         taps = []
         for _ in range(7):
             shown.page.wait_for_timeout(120)
@@ -337,7 +341,7 @@ def test_ten_thousand_words_are_there_in_two_seconds(browser: Browser) -> None:
     inside.close()
 
 
-@pytest.mark.parametrize("look", ["light", "dark", "phone", "compared", "keys"])
+@pytest.mark.parametrize("look", ["light", "dark", "phone", "compared", "keys", "karaoke"])
 def test_axe_finds_nothing(browser: Browser, truth: Alignment, look: str) -> None:
     folder = npm("axe-core@4")
     if not folder:
@@ -349,7 +353,7 @@ def test_axe_finds_nothing(browser: Browser, truth: Alignment, look: str) -> Non
     with browser.open(
         html, color_scheme="dark" if look == "dark" else "light", viewport=size, bypass_csp=True
     ) as shown:
-        shown.press("n", "?") if look == "keys" else shown.press("n")
+        shown.press("n", *{"keys": "?", "karaoke": "v"}.get(look, ""))
         shown.page.evaluate((folder / "axe.min.js").read_text("utf-8"))
         found = shown.page.evaluate("axe.run(document, {resultTypes: ['violations']}).then(r => r.violations)")
         assert [(one["id"], one["nodes"][0]["html"][:200]) for one in found] == []
@@ -411,7 +415,7 @@ def test_a_linked_song_is_played_from_where_it_lies(
     out = tmp_path / "pages" / "song.html"
     assert karalign("show", tmp_path / "my song#1.wav", timed, "-o", out, "--link").code == 0
     with browser.open(out) as shown:
-        shown.page.wait_for_function("document.getElementById('audio').duration > 4.9")
+        shown.until("document.getElementById('audio').duration > 4.9")
         shown.seek(1.5)
         shown.page.wait_for_timeout(50)
         assert shown.page.evaluate(LIT) == ["Amazing"]

@@ -36,6 +36,7 @@ function table(app) {
     { keys: ["+", "-"], says: "Zoom in, out", run: () => {} },
     { keys: ["0"], says: "See everything", run: () => app.timeline.show(0, app.timeline.seconds) },
     { keys: ["v"], says: "Karaoke view", run: () => karaoke() },
+    { keys: ["Escape"], says: "Leave the karaoke view", run: () => { if (document.body.classList.contains("karaoke")) karaoke(); } },
     { keys: ["c"], says: "Dark or light", run: () => theme(app) },
     { keys: ["Ctrl+s"], says: "Save in the chosen format", run: () => app.save(byId("format", HTMLSelectElement).value) },
     { keys: ["?"], says: "These keys", run: () => byId("keys", HTMLDialogElement).showModal() },
@@ -69,7 +70,10 @@ function tap(app) {
 
 function karaoke() {
   const on = document.body.classList.toggle("karaoke");
-  byId("karaoke", HTMLButtonElement).setAttribute("aria-pressed", String(on));
+  const button = byId("karaoke", HTMLButtonElement);
+  button.setAttribute("aria-pressed", String(on));
+  for (const covered of document.querySelectorAll("header, main > :not(#stage)")) covered.toggleAttribute("inert", on);
+  (on ? byId("leave-karaoke", HTMLButtonElement) : button).focus();
 }
 
 /** @param {App} app */
