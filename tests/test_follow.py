@@ -8,6 +8,7 @@ from pathlib import Path
 import numpy as np
 import pytest
 import torch
+from conftest import Karalign
 from hypothesis import given
 from hypothesis import strategies as st
 
@@ -111,3 +112,14 @@ def test_other_things_told_of_a_syllable_stay() -> None:
     text = Alignment((Line("la", 0.0, 0.5, words=(Word("la", 0.0, 0.5, syllables=(part,)),)),))
     made = with_pitches(text, follow(text, curve_of([62])))
     assert dict(made.syllables[0].extra) == {"furigana": "ra", "pitch": "2"}
+
+
+def test_a_song_aligned_and_followed_is_a_game_to_sing(karalign: Karalign, root: Path, tmp_path: Path) -> None:
+    out, examples = tmp_path / "game.ultrastar.txt", root / "examples"
+    got = karalign("align", examples / "amazing-grace.mp3", examples / "amazing-grace.txt", "--follow", "-o", out)
+    assert got.code == 0, got.err
+    notes = [line.split(" ") for line in out.read_text("utf-8").splitlines() if line.startswith(":")]
+    scale = {(int(note[3]) + 5) % 12 for note in notes}
+    assert len(notes) >= 50
+    assert len(scale & {0, 2, 4, 5, 7, 9}) / len(scale) >= 0.8  # a pentatonic tune; one slip is let pass
+    assert [int(note[3]) for note in notes[:4]] == [-5, 0, 4, 0]  # "Amazing", from G to C, E and back

@@ -48,6 +48,9 @@ LOW_CONFIDENCE = 3  # exit code
     help="Acoustic model: a name listed by `karalign doctor`, or a checkpoint.  [default: cnn]",
 )  # fmt: skip
 @click.option("--separate", is_flag=True, help="First take the voice out of the music: needs demucs, and patience.")
+@click.option(
+    "--follow", is_flag=True, help="Also hear on which note each syllable is sung, for UltraStar."
+)  # fmt: skip
 @device_option
 @click.option(
     "--no-cache", is_flag=True, help="Hear the sound anew, and keep nothing of it for the next time."
@@ -63,8 +66,8 @@ LOW_CONFIDENCE = 3  # exit code
 def command(
     ctx: click.Context, audio: str, lyrics: str, outputs: tuple[str, ...], page: str | None, format_name: str | None,
     level: Level | None, k_tag: KaraokeTag, no_clobber: bool, in_place: bool, encoding: str | None, layout: Layout,
-    model: str | None, separate: bool, device: str, no_cache: bool, hints: Hints, min_confidence: float | None,
-    as_json: bool, quiet: bool, verbose: bool,
+    model: str | None, separate: bool, follow: bool, device: str, no_cache: bool, hints: Hints,
+    min_confidence: float | None, as_json: bool, quiet: bool, verbose: bool,
 ) -> None:  # fmt: skip
     """Time the text in LYRICS to the sound in AUDIO.
 
@@ -83,8 +86,7 @@ def command(
         raise click.UsageError("--json and -o - would both go to standard output")
     options = RenderOptions(level, k_tag)
     targets = resolve(outputs, format_name, options, [audio, lyrics], clobber=not no_clobber)
-    if page:
-        _check_page(page, outputs, [audio, lyrics], clobber=not no_clobber)
+    _check_page(page, outputs, [audio, lyrics], clobber=not no_clobber)
     if in_place:
         targets.append(in_place_of(lyrics, options))
         outputs = (*outputs, lyrics)
@@ -99,6 +101,7 @@ def command(
     with progress_bar("aligning", shown) as progress, _names(audio, lyrics):
         source = Source(audio, model, chosen_device(device), separate, not no_cache)
         alignment, length = _align(source, text, hints, asked, progress, say)
+        alignment = _followed(audio, alignment) if follow else alignment
     notes = [*read.notes()]
     for target in targets:
         notes += layout.write(target, put_back(alignment), read, losing=False)
@@ -133,7 +136,17 @@ def _align(
     return dataclasses.replace(alignment, audio=Path(name).name, extra=text.extra), length
 
 
-def _check_page(page: str, outputs: Sequence[str], inputs: Sequence[str], clobber: bool) -> None:
+def _followed(audio: str, alignment: Alignment) -> Alignment:
+    """The same with the notes that are heard."""
+    from aligner_core.tts.follow import follow, with_pitches
+    from aligner_core.tts.tracking import track
+
+    return with_pitches(alignment, follow(alignment, track(audio)))
+
+
+def _check_page(page: str | None, outputs: Sequence[str], inputs: Sequence[str], clobber: bool) -> None:
+    if not page:
+        return
     from plugin.page.making import check_page
 
     check_page(page)
