@@ -145,9 +145,9 @@ def _length_header(path: Path) -> tuple[bytes, int]:
     return frame[at:] if at > 0 and frame[0] == 0xFF else b"", path.stat().st_size - tag
 
 
-def resample(wave: Tensor, rate: int) -> Tensor:
-    """(samples,) at `rate` Hz to (samples,) at `SAMPLE_RATE`."""
-    return torch.cat([wave[:0], *resampled([wave], rate, SAMPLE_RATE)])
+def resample(wave: Tensor, rate: int, target: int = SAMPLE_RATE) -> Tensor:
+    """(samples,) at `rate` Hz to (samples,) at `target` Hz."""
+    return torch.cat([wave[:0], *resampled([wave], rate, target)])
 
 
 def _ffmpeg_blocks(path: Path, rate: int, channels: int) -> Iterator[Tensor]:

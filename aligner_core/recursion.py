@@ -17,6 +17,7 @@ from torch import Tensor
 
 NEVER = -1e30  # log of "impossible", finite so that its gradient is 0 and not NaN
 IMPOSSIBLE = NEVER / 10  # a score that only `NEVER` explains
+WIDEST = 128  # symbols of a chain that a kernel takes: it holds all their transitions in registers
 _LOWEST = -60.0  # a transition that costs more than this counts as never taken, where its uses are counted
 _TINY = 1e-37  # float32 holds no less; a chain's states more than 85 nats behind the best count as that
 
@@ -125,7 +126,7 @@ def chain(emissions: Tensor, transitions: Tensor) -> Tensor:
     Shape:
         (frames, groups, batch, symbols) -> the same
     """
-    if _by_kernels(emissions):
+    if emissions.shape[-1] <= WIDEST and _by_kernels(emissions):
         from .recursion_triton import run_chain
 
         return run_chain(emissions, transitions)

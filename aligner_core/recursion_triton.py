@@ -1,7 +1,7 @@
 """The GPU kernels of `recursion`: one program a row of the batch, which goes through the frames with a barrier between.
 
 Each frame's row goes to memory, where the next finds its neighbours. The kernels stay within their sums of three states
-and of up to some hundred symbols; what they give is that of the loops in `recursion`, to rounding.
+and of up to `recursion.WIDEST` symbols; what they give is that of the loops in `recursion`, to rounding.
 """
 
 from __future__ import annotations
@@ -16,7 +16,6 @@ from triton import language as tl
 
 NEVER = tl.constexpr(-1e30)
 TINY = tl.constexpr(1e-37)
-WIDEST = 128  # symbols of a chain, all of whose transitions are held in registers
 
 _entry: Callable[[Callable[..., Any]], Any] = triton.jit(do_not_specialize=["frames", "states"])
 

@@ -24,6 +24,7 @@ from numpy.typing import NDArray
 from torch import Tensor
 
 from aligner_core.training.spectral import distances, magnitude, views
+from aligner_core.training.spoken import pitches
 from aligner_core.training.vocode import MEASURED
 from aligner_core.training.vocode_data import Recording, filled, read_recordings, split
 from aligner_core.tts import vocoder
@@ -31,7 +32,7 @@ from aligner_core.tts.sound import HOP, RATE, Frames, log_mel
 
 NOTES = (110.0, 165.0, 220.0, 330.0, 440.0, 523.0, 659.0, 880.0)  # Hz
 VIBRATO = 5.5, 50.0  # Hz, cents
-LOWEST, HIGHEST = 60.0, 1200.0  # Hz, of the pitch tracker
+TRACKED = 60.0, 1200.0  # Hz between which pitch is looked for
 OFF = 50.0  # cents
 SHOWN = 2.5  # s of the picture
 Floats = NDArray[np.float64]
@@ -141,8 +142,7 @@ def sung(wanted: Floats, voiced: NDArray[np.bool_], heard: Floats) -> dict[str, 
 
 def tracked(wave: Floats) -> Floats:
     """Hz in the middle of each frame, 0 where there is no pitch, by WORLD's Harvest."""
-    found, _ = pyworld.harvest(wave, RATE, f0_floor=LOWEST, f0_ceil=HIGHEST, frame_period=1000 * HOP / RATE / 2)
-    return np.asarray(found[1::2])[: len(wave) // HOP]
+    return pitches(wave, len(wave) // HOP, TRACKED).astype(np.float64)
 
 
 def _opinions(truth: Floats, made: Floats) -> dict[str, float]:

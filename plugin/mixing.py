@@ -136,9 +136,9 @@ def resampled(voice: Wave, rate: int) -> Wave:
     """(samples,) at `rate` Hz to (samples,) at `RATE`."""
     import torch
 
-    from aligner_core.resampling import resampled as blocks
+    from aligner_core.audio import resample
 
-    return torch.cat([torch.zeros(0), *blocks([torch.from_numpy(voice)], rate, RATE)]).numpy()
+    return resample(torch.from_numpy(voice), rate, RATE).numpy()
 
 
 def _spread(flags: NDArray[np.bool_], before: int, after: int) -> NDArray[np.bool_]:

@@ -16,7 +16,7 @@ import torch
 from torch import Tensor
 
 from aligner_core.training import vocode
-from aligner_core.training.adversary import Adversary, folded, fooled, unmasked
+from aligner_core.training.adversary import Discriminator, discriminator_loss, folded, generator_losses
 from aligner_core.training.runs import LOUD, SILENT, mel_picture
 from aligner_core.training.spectral import DRAWN, SIZES, drawn, energy_distance, views
 from aligner_core.training.spoken import KIND
@@ -183,13 +183,13 @@ class TestDistance:
 class TestAdversary:
     def test_it_learns_to_tell_and_then_it_can_be_fooled(self) -> None:
         torch.manual_seed(1)
-        adversary = Adversary(16)
+        adversary = Discriminator(16)
         optimiser = torch.optim.Adam(adversary.parameters(), 1e-2)
         buzz = pulses(torch.full((2, 16), 200.0), torch.ones(2, 16), phases(torch.full((2, 16), 200.0))) / 40
         noise = 0.1 * torch.randn(2, 16 * HOP)
         first = None
         for _ in range(15):
-            loss = unmasked(adversary(noise), adversary(buzz))
+            loss = discriminator_loss(adversary(noise), adversary(buzz))
             first = first or float(loss.detach())
             optimiser.zero_grad()
             loss.backward()  # type: ignore[no-untyped-call]
@@ -197,7 +197,7 @@ class TestAdversary:
         assert float(loss.detach()) < 0.6 * (first or 0)
         with torch.no_grad():
             heard = adversary(noise)
-            caught, found = (fooled(heard, adversary(one)) for one in (buzz, noise))
+            caught, found = (generator_losses(heard, adversary(one)) for one in (buzz, noise))
         assert float(found[0]) < float(caught[0])
         assert float(found[1]) == 0 < float(caught[1])
 

@@ -44,7 +44,7 @@ class Stack(nn.Module):
         return [*heard, self.verdict(x)]
 
 
-class Adversary(nn.Module):
+class Discriminator(nn.Module):
     """All of them.
 
     Args:
@@ -71,7 +71,7 @@ def folded(wave: Tensor, period: int) -> Tensor:
     return wave[:, : rows * period].reshape(len(wave), 1, rows, period)
 
 
-def unmasked(recorded: Heard, made: Heard) -> Tensor:
+def discriminator_loss(recorded: Heard, made: Heard) -> Tensor:
     """Loss of the adversary: it should say 1 of what was recorded and 0 of what was made; ()."""
     each = [
         (a[-1].float() - 1).square().mean() + b[-1].float().square().mean() for a, b in zip(recorded, made, strict=True)
@@ -79,7 +79,7 @@ def unmasked(recorded: Heard, made: Heard) -> Tensor:
     return torch.stack(each).mean()
 
 
-def fooled(recorded: Heard, made: Heard) -> tuple[Tensor, Tensor]:
+def generator_losses(recorded: Heard, made: Heard) -> tuple[Tensor, Tensor]:
     """Losses of the vocoder: it should be taken for a recording, and look like one in all layers; () each."""
     verdicts = torch.stack([(b[-1].float() - 1).square().mean() for b in made]).mean()
     pairs = [

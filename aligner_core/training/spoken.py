@@ -97,13 +97,13 @@ def timed(model: AcousticModel, wave: NDArray[np.float32], phones: Sequence[Said
     Args:
         wave: (samples,) at RATE.
     """
+    from aligner_core.audio import resample
     from aligner_core.edges import refine
     from aligner_core.graph import Graph
     from aligner_core.lattice import Visit
-    from aligner_core.resampling import resampled
     from aligner_core.viterbi import viterbi
 
-    heard = model.log_probs(torch.cat(list(resampled([torch.from_numpy(wave)], RATE, model.sample_rate))))
+    heard = model.log_probs(resample(torch.from_numpy(wave), RATE, model.sample_rate))
     count = len(model.symbols)
     states = _states(phones)
     rests = [state is None for state in states]
@@ -177,12 +177,19 @@ def _apart(starts: Sequence[int], frames: int) -> list[int]:
     return [b - a for a, b in pairwise([*out, frames])]
 
 
-def pitches(wave: NDArray[np.float32], frames: int) -> NDArray[np.float32]:
-    """Hz in the middle of each frame (frames,), 0 where there is no pitch; WORLD's Harvest (Morise 2017)."""
+def pitches(
+    wave: NDArray[np.floating[Any]], frames: int, between: tuple[float, float] = PITCHES
+) -> NDArray[np.float32]:
+    """Hz in the middle of each frame (frames,), 0 where there is no pitch; WORLD's Harvest (Morise 2017).
+
+    Args:
+        wave: (samples,) at RATE.
+        between: Hz that are looked for.
+    """
     import pyworld
 
     step = 1000 * HOP / RATE / 2  # ms; every other value lies in the middle of a frame
-    low, high = PITCHES
+    low, high = between
     found, _ = pyworld.harvest(wave.astype(np.float64), RATE, f0_floor=low, f0_ceil=high, frame_period=step)
     middle = np.asarray(found[1::2][:frames], np.float32)
     return np.pad(middle, (0, frames - len(middle)))

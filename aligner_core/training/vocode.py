@@ -26,7 +26,7 @@ from aligner_core.tts.source import phases
 from aligner_core.tts.source_filter import SourceFilter, SourceFilterConfig, hiss, tone
 from aligner_core.tts.vocoder import save
 
-from .adversary import Adversary, fooled, unmasked
+from .adversary import Discriminator, discriminator_loss, generator_losses
 from .runs import follow, mel_picture, run_options
 from .spectral import distances, drawn, energy_distance, views
 from .vocode_data import Piece, Recording, Voices, read_recordings, split
@@ -113,7 +113,7 @@ class Trainer:
         self.dice = torch.Generator().manual_seed(plan.seed)  # on the CPU, which needn't wait for what it throws
         self.model = SourceFilter(SourceFilterConfig(**plan.model)).to(device)
         self.average = copy.deepcopy(self.model).eval().requires_grad_(requires_grad=False)
-        self.adversary = Adversary(plan.adversary_width).to(device)
+        self.adversary = Discriminator(plan.adversary_width).to(device)
         fused = device.type == "cuda"
         self.optimiser = torch.optim.AdamW(self.model.parameters(), plan.learning_rate, (0.9, 0.98), fused=fused)
         self.against = torch.optim.AdamW(self.adversary.parameters(), plan.adversary_rate, (0.8, 0.99), fused=fused)
@@ -168,7 +168,7 @@ class Trainer:
     def _adversary_step(self, recorded: Tensor, made: Tensor) -> Tensor:
         with self._half():
             heard = self.adversary(torch.cat([recorded, made]))
-        loss = unmasked(*_halves(heard))
+        loss = discriminator_loss(*_halves(heard))
         _stepped(self.adversary, self.against, loss)
         return loss
 
@@ -178,7 +178,7 @@ class Trainer:
         with self._half():
             heard = self.adversary(torch.cat([recorded, made]))
         self.adversary.requires_grad_()
-        return fooled(*_halves(heard))
+        return generator_losses(*_halves(heard))
 
     def _half(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda")

@@ -85,7 +85,7 @@ class Spoken(NamedTuple):
     mask: Tensor
 
 
-class Guess(nn.Module):
+class ProsodyPredictor(nn.Module):
     """Two small convolutions over encoded phones that guess their pitch and energy."""
 
     def __init__(self, width: int, dropout: float) -> None:
@@ -142,7 +142,7 @@ class Acoustic(nn.Module):
         self.config = c = config or AcousticConfig()
         self.names = nn.Embedding(len(c.symbols), c.width)
         self.encoder = self._stack(0)
-        self.guess = Guess(c.width, c.dropout[0])
+        self.guess = ProsodyPredictor(c.width, c.dropout[0])
         self.prosody = nn.Linear(4, c.width)  # both values, and whether each is there
         self.place = nn.Linear(4, c.width)
         self.upsampling = GaussianUpsampling()

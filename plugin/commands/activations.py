@@ -8,6 +8,8 @@ from typing import TYPE_CHECKING
 
 import click
 
+from plugin.terminal import chosen_device, device_option
+
 if TYPE_CHECKING:
     from torch import Tensor
 
@@ -30,7 +32,7 @@ KINDS = (".html", ".png")
 )  # fmt: skip
 @click.option("--posteriors", is_flag=True, help="Add what the network hears, and all paths of the line through it.")
 @click.option("--model", metavar="NAME|FILE", help="Acoustic model: a CNN of ours.  [default: cnn]")
-@click.option("--device", default="cpu", show_default=True, metavar="DEVICE", help="Where it runs: cpu, cuda, cuda:N.")
+@device_option
 def command(
     song: str, timed: str, output: str, numbers: tuple[int, ...], posteriors: bool, model: str | None, device: str
 ) -> None:
@@ -42,14 +44,15 @@ def command(
     if Path(output).suffix.lower() not in KINDS:
         raise click.UsageError(f"{output}: a picture is {' or '.join(KINDS)}")
     from plugin import load
+    from plugin.files import write_atomic
     from plugin.panels import page, png
+    from plugin.targets import check_writable
 
+    check_writable(Path(output), (song, timed), clobber=True)
     alignment = load(timed)
     lines = _lines(alignment, numbers, timed)
-    pictures = _pictures(song, lines, posteriors=posteriors, model=model, device=device)
+    pictures = _pictures(song, lines, posteriors=posteriors, model=model, device=chosen_device(device))
     data = png(pictures) if Path(output).suffix.lower() == ".png" else page(pictures).encode()
-    from plugin.files import write_atomic
-
     write_atomic(output, data)
 
 
@@ -70,12 +73,15 @@ def _pictures(song: str, lines: Sequence[Line], *, posteriors: bool, model: str 
     from aligner_core.acoustic.cnn import CnnCtc
     from aligner_core.activation import sounds_of
     from aligner_core.errors import WeightsError
+    from plugin.hearing import hushed
 
     network = acoustic.load(model, device)
     if not isinstance(network, CnnCtc):
         raise WeightsError("activation maps are of the CNN", str(model), "cnn")
     sounds = [sounds_of(line, network) for line in lines]
-    features = audio.normalise(audio.log_mel(audio.load(song).to(device)))
+    with hushed():
+        wave = audio.load(song)
+    features = audio.normalise(audio.log_mel(wave.to(device)))
     drawn = zip(lines, sounds, strict=True)
     return [_picture(network, features, line, found, posteriors=posteriors) for line, found in drawn]
 
