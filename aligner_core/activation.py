@@ -103,7 +103,13 @@ def integrated_gradients(
         steps: points of the straight way to the sound from one in which each band stays at its mean, 0. (From silence,
             a fourth less of the maps lies where the sounds are.)
         context: frames beside a sound that may contribute.
+
+    Raises:
+        AlignmentError: one begins after all frames.
     """
+    if beyond := [one.start for one in sounds if one.start >= len(features)]:
+        what = f"a sound in frame {beyond[0]}, and there are {len(features)}"
+        raise AlignmentError(what, hint="the text and the sound that it was timed to")
     longest = max((one.end - one.start for one in sounds), default=0)
     width = min(longest + 2 * context, len(features))
     for at in range(0, len(sounds), TOGETHER):

@@ -137,27 +137,32 @@ def _draw(axes: Any, picture: Picture, row: str) -> None:
     ends = (seconds[0], seconds[-1] + picture.step)
     axes.set(title=TITLES[row] if row != "sound" else picture.title, xlim=ends)
     if row in {"sound", "map"}:
-        table = picture.sound if row == "sound" or picture.heat is None else picture.heat
-        top = picture.strongest
-        colours = {"cmap": "magma"} if row == "sound" else {"cmap": "RdBu_r", "vmin": -top, "vmax": top}
-        axes.imshow(table, origin="lower", aspect="auto", extent=(*ends, 0, len(table)), **colours)
-        for start, end, name in picture.marks:
-            axes.axvline(start, color="white" if row == "sound" else "grey", linewidth=0.5)
-            axes.text(
-                (start + end) / 2, len(table) * 0.9, name, color="cyan" if row == "sound" else "black", ha="center"
-            )
-        return
-    stage = picture.stages[-1]
-    if row == "likely":
+        _draw_bands(axes, picture, row, ends)
+    elif row == "likely":
         for at in picture.shown:
-            axes.plot(seconds, stage.likely[:, at], label=picture.symbols[at])
+            axes.plot(seconds, picture.stages[-1].likely[:, at], label=picture.symbols[at])
         axes.legend(ncols=12, fontsize=7)
-        return
-    axes.imshow(
-        np.sqrt(stage.trellis.T), origin="lower", aspect="auto", extent=(*ends, 0, len(picture.states)), cmap="Greys"
-    )
-    axes.plot(seconds + picture.step / 2, np.array(stage.best) + 0.5, color="crimson", linewidth=1)
-    axes.set_yticks(np.arange(len(picture.states)) + 0.5, picture.states, fontsize=6)
+    else:
+        _draw_trellis(axes, picture, ends)
+
+
+def _draw_bands(axes: Any, picture: Picture, row: str, ends: tuple[float, float]) -> None:
+    """The spectrogram or the map, with the sounds."""
+    table = picture.sound if row == "sound" or picture.heat is None else picture.heat
+    top = picture.strongest
+    colours = {"cmap": "magma"} if row == "sound" else {"cmap": "RdBu_r", "vmin": -top, "vmax": top}
+    axes.imshow(table, origin="lower", aspect="auto", extent=(*ends, 0, len(table)), **colours)
+    for start, end, name in picture.marks:
+        axes.axvline(start, color="white" if row == "sound" else "grey", linewidth=0.5)
+        axes.text((start + end) / 2, len(table) * 0.9, name, color="cyan" if row == "sound" else "black", ha="center")
+
+
+def _draw_trellis(axes: Any, picture: Picture, ends: tuple[float, float]) -> None:
+    """All paths of the last stage, and the best."""
+    stage, count = picture.stages[-1], len(picture.states)
+    axes.imshow(np.sqrt(stage.trellis.T), origin="lower", aspect="auto", extent=(*ends, 0, count), cmap="Greys")
+    axes.plot(picture.seconds + picture.step / 2, np.array(stage.best) + 0.5, color="crimson", linewidth=1)
+    axes.set_yticks(np.arange(count) + 0.5, picture.states, fontsize=6)
 
 
 def _figure(picture: Picture) -> Any:
@@ -187,13 +192,18 @@ def _figure(picture: Picture) -> Any:
     for number, stage in enumerate(picture.stages):
         for trace, row in _traces(graph_objects, picture, stage, visible=number == last):
             add(trace, row, number)
-    for start, end, name in picture.marks:
-        figure.add_vline(start, line_width=0.5, line_color="grey")
-        figure.add_annotation(x=(start + end) / 2, y=1, yref="y domain", text=html.escape(name), showarrow=False)
+    _marked(figure, picture)
     if len(picture.stages) > 1:
         figure.update_layout(updatemenus=[_buttons(picture, owners)])
     figure.update_layout(height=240 * len(rows), margin={"t": 60, "b": 30}, template="plotly_white")
     return figure
+
+
+def _marked(figure: Any, picture: Picture) -> None:
+    """Where sounds begin, and their names."""
+    for start, end, name in picture.marks:
+        figure.add_vline(start, line_width=0.5, line_color="grey")
+        figure.add_annotation(x=(start + end) / 2, y=1, yref="y domain", text=html.escape(name), showarrow=False)
 
 
 def _traces(draw: Any, picture: Picture, stage: Stage, *, visible: bool) -> list[tuple[Any, str]]:

@@ -99,6 +99,11 @@ def test_sounds_in_batches_have_the_maps_that_they_have_alone(
         torch.testing.assert_close(alone.values, found.values)
 
 
+def test_a_sound_after_the_end_is_refused(model: CnnCtc, features: torch.Tensor) -> None:
+    with pytest.raises(AlignmentError, match="a sound in frame 40, and there are 40"):
+        next(integrated_gradients(model, features, [SOUNDS[0], Sound(3, 40, 44)]))
+
+
 def test_a_word_is_the_sum_of_its_sounds() -> None:
     maps = [Map(0, torch.ones(MELS, 4)), Map(2, 2 * torch.ones(MELS, 3))]
     assert joined(maps, 6)[7].tolist() == [1, 1, 3, 3, 2, 0]

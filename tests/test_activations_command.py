@@ -87,6 +87,8 @@ def test_a_line_is_drawn_with_what_is_heard(karalign: Karalign, timed: Path, tmp
     [
         (("-o", "a.pdf"), 2, "a picture is .html or .png"),
         (("-o", "a.html", "--line", "1"), 1, "line 1 has no times (2 has)"),
+        (("-o", "a.html", "--device", "here"), 2, "'here' is not one of auto"),
+        (("-o", "nowhere/a.html"), 1, "there is no such folder"),
     ],
 )
 def test_what_cannot_be_drawn_is_told(

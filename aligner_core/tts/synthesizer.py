@@ -16,7 +16,7 @@ import numpy as np
 import torch
 from numpy.typing import NDArray
 
-from aligner_core.errors import LyricsError, WeightsError
+from aligner_core.errors import LyricsError
 from aligner_core.phones import base
 from aligner_core.text import mark
 from aligner_core.timeline import Alignment, Line, Phone, Syllable, Word, enclosing
@@ -114,11 +114,7 @@ class Synthesizer:
 
         path = weights_path(f"{voice}{VOICES}") if voice in (VOICE, *voices()) else Path(voice)
         device = device or "cpu"
-        try:
-            loaded = load_voice(path, device)
-        except (RuntimeError, AssertionError) as error:  # torch reports an unknown or absent device by either
-            raise WeightsError(str(error).splitlines()[0], f"device {device}", "cpu, cuda or cuda:N") from error
-        return cls(loaded, vocoders.load(vocoder, device))
+        return cls(load_voice(path, device), vocoders.load(vocoder, device))
 
     def speak(
         self, text_or_alignment: str | Alignment, *, pitch: float = 0.0, speed: float = 1.0, stretch: bool = False,

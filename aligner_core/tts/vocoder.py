@@ -57,7 +57,7 @@ def read(path: Path) -> dict[str, Any]:
     """
     if not path.is_file():
         raise WeightsError("there is no such vocoder", str(path), f"a file, or one of {', '.join(VOCODERS)}")
-    data = checkpoints.read(path)
+    data = checkpoints.read(path, "vocoder")
     if not isinstance(data, dict) or data.get("format") != FORMAT or data.get("vocoder") not in VOCODERS:
         raise WeightsError("not a vocoder of this version", str(path), f"format {FORMAT}, {', '.join(VOCODERS)}")
     return data
