@@ -17,8 +17,8 @@ import torch
 from torch import Tensor
 from torch.autograd.function import once_differentiable
 
-from .ctc import Reduction, check, reduced
-from .recursion import IMPOSSIBLE, NEVER, band, band_paths, chain, chain_arcs, chain_paths
+from .ctc import Reduction, check, reduced, told
+from .recursion import NEVER, band, band_paths, chain, chain_arcs, chain_paths
 
 
 def asg_loss(
@@ -52,7 +52,8 @@ def asg_loss(
     # What is added to all symbols of a frame changes nothing, and smaller numbers are rounded less.
     share: Any = _Share.apply
     loss = -share(scores.log_softmax(-1).clamp(min=NEVER), transitions, labels, lengths, counts)
-    return reduced(_told(loss, counts <= lengths, zero_infinity), target_lengths, reduction)
+    loss = loss.masked_fill(counts > lengths, float("inf"))
+    return reduced(told(loss, zero_infinity), target_lengths, reduction)
 
 
 def asg_loss_by_definition(
@@ -72,7 +73,8 @@ def asg_loss_by_definition(
     mine = band(emissions, arcs, starts)[last][last[1], counts - 1]
     everything = chain(scores.clamp(min=NEVER)[:, None], transitions[None])[:, 0][last].logsumexp(-1)
     loss = everything - mine
-    return reduced(_told(loss, counts <= input_lengths, zero_infinity), target_lengths, reduction)
+    loss = loss.masked_fill(counts > input_lengths, float("inf"))
+    return reduced(told(loss, zero_infinity), target_lengths, reduction)
 
 
 def log_shares(scores: Tensor, transitions: Tensor, lengths: Tensor | None = None) -> Tensor:
@@ -138,8 +140,3 @@ def asg_band(
     starts = torch.where(place == 0, 0.0, NEVER).to(scores)
     ends = torch.where(place == counts[:, None] - 1, 0.0, NEVER).to(scores)
     return emissions, torch.stack([stays, steps, torch.full_like(stays, NEVER)]), starts, ends
-
-
-def _told(loss: Tensor, possible: Tensor, zero_infinity: bool) -> Tensor:
-    possible = possible & (loss < -IMPOSSIBLE)
-    return torch.where(possible, loss, 0.0 if zero_infinity else float("inf"))

@@ -55,7 +55,7 @@ def ctc_loss(
     check(log_probs, targets, input_lengths, target_lengths)
     score: Any = _Score.apply
     loss = -score(log_probs.clamp(min=NEVER), targets, input_lengths, target_lengths, blank)
-    return reduced(_told(loss, zero_infinity), target_lengths, reduction)
+    return reduced(told(loss, zero_infinity), target_lengths, reduction)
 
 
 def ctc_loss_by_definition(
@@ -73,7 +73,7 @@ def ctc_loss_by_definition(
     rows = band(emissions, arcs, starts)
     last = rows[input_lengths.to(rows.device) - 1, torch.arange(len(targets), device=rows.device)]
     loss = -(last + ends).logsumexp(-1)
-    return reduced(_told(loss, zero_infinity), target_lengths, reduction)
+    return reduced(told(loss, zero_infinity), target_lengths, reduction)
 
 
 def ctc_paths(
@@ -146,7 +146,7 @@ def prior_ctc_loss(
     inside = torch.arange(len(q), device=q.device)[:, None] < input_lengths.to(q.device)
     loss = loss - torch.where(inside, q.logsumexp(-1), 0.0).sum(0)
     possible = (_frames_needed(targets, target_lengths) <= input_lengths.to(targets.device)).to(q.device)
-    return reduced(torch.where(possible, loss, 0.0 if zero_infinity else float("inf")), target_lengths, reduction)
+    return reduced(told(loss.masked_fill(~possible, float("inf")), zero_infinity), target_lengths, reduction)
 
 
 def _states(targets: Tensor, target_lengths: Tensor, blank: int) -> Tensor:
@@ -175,7 +175,8 @@ def _of_symbols(paths: Paths, log_probs: Tensor, targets: Tensor, target_lengths
     return torch.zeros_like(log_probs).scatter_add_(2, states.expand(len(log_probs), -1, -1), paths.states)
 
 
-def _told(loss: Tensor, zero_infinity: bool) -> Tensor:
+def told(loss: Tensor, zero_infinity: bool) -> Tensor:
+    """Losses (batch,) as they are told: of what cannot be said 0 or infinite, without a gradient."""
     return torch.where(loss < -IMPOSSIBLE, loss, 0.0 if zero_infinity else float("inf"))
 
 

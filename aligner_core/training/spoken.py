@@ -55,7 +55,7 @@ class Labels(NamedTuple):
 
 
 @dataclass(frozen=True)
-class Spoken:
+class Recordings:
     """Recordings as flat tensors; recording i has phones `phone_at[i]:phone_at[i + 1]`, and so on.
 
     Args:
@@ -77,7 +77,7 @@ class Spoken:
     sung: Tensor
 
 
-class Said(NamedTuple):
+class GivenPhone(NamedTuple):
     """A phone as the manifest has it: its word, its name with stress, and coarse times in s."""
 
     word: int
@@ -86,12 +86,12 @@ class Said(NamedTuple):
     end: float
 
 
-def said(seg: Sequence[Sequence[Any]]) -> list[Said]:
+def said(seg: Sequence[Sequence[Any]]) -> list[GivenPhone]:
     """The phones of a manifest's row, without pauses."""
-    return [Said(int(word), str(phone), float(a), float(b)) for word, phone, a, b in seg if word >= 0]
+    return [GivenPhone(int(word), str(phone), float(a), float(b)) for word, phone, a, b in seg if word >= 0]
 
 
-def timed(model: AcousticModel, wave: NDArray[np.float32], phones: Sequence[Said]) -> list[tuple[float, float]]:
+def timed(model: AcousticModel, wave: NDArray[np.float32], phones: Sequence[GivenPhone]) -> list[tuple[float, float]]:
     """Seconds at which each of these phones begins and ends, by the model's best path; [] if they do not fit.
 
     Args:
@@ -117,15 +117,15 @@ def timed(model: AcousticModel, wave: NDArray[np.float32], phones: Sequence[Said
     return [(a * model.frame_seconds, b * model.frame_seconds) for a, b in spans]
 
 
-def _states(phones: Sequence[Said]) -> list[Said | None]:
+def _states(phones: Sequence[GivenPhone]) -> list[GivenPhone | None]:
     """The phones in order, with a rest (None) before, after, and between words."""
-    out: list[Said | None] = [None]
+    out: list[GivenPhone | None] = [None]
     for _, word in groupby(phones, key=lambda phone: phone.word):
         out += [*word, None]
     return out
 
 
-def _scores(model: AcousticModel, heard: Tensor, states: Sequence[Said | None]) -> NDArray[np.int32]:
+def _scores(model: AcousticModel, heard: Tensor, states: Sequence[GivenPhone | None]) -> NDArray[np.int32]:
     """What each state is worth in each frame, (frames, states): less where its phone is far from where it should be,
     which holds together what is sung, as networks know long vowels less well."""
     from aligner_core.costs import Decoding
@@ -272,7 +272,7 @@ def _labelled(work: tuple[Path, dict[str, Any]]) -> Labels | None:
 _model: Any = None
 
 
-def read_spoken(packs: Iterable[Path], device: torch.device | str = "cpu", workers: int = 16) -> Spoken:
+def read_spoken(packs: Iterable[Path], device: torch.device | str = "cpu", workers: int = 16) -> Recordings:
     """All labelled recordings of these packs, decoded with threads; flat tensors on the device.
 
     Raises:
@@ -284,7 +284,7 @@ def read_spoken(packs: Iterable[Path], device: torch.device | str = "cpu", worke
         for list_, name in zip(at, ("phone_at", "frame_at"), strict=True):
             list_.append(data[name][1:] + list_[-1][-1])
     flat = {name: torch.cat([data[name] for _, _, data in parts]) for name in ("phones", "durations", "f0", "sung")}
-    return Spoken(
+    return Recordings(
         tuple(name for ids, _, _ in parts for name in ids),
         torch.from_numpy(np.concatenate([wave for _, waves, _ in parts for wave in waves])).to(device),
         flat["phones"].long().to(device), flat["durations"].long().to(device), flat["f0"].to(device),

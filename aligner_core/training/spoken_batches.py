@@ -16,7 +16,7 @@ from aligner_core.tts.acoustic import SYMBOLS, Acoustic, Told, phone_means
 from aligner_core.tts.durations import Durations
 from aligner_core.tts.sound import HOP, log_mel
 
-from .spoken import Spoken
+from .spoken import Recordings
 
 HELD_OUT_EVERY = 40  # recordings
 GRAIN = 16  # sizes of batches are multiples of it: fast attention wants that
@@ -66,7 +66,7 @@ class Lines:
         taught, kept: numbers of the recordings to learn from and to measure with.
     """
 
-    def __init__(self, spoken: Spoken) -> None:
+    def __init__(self, spoken: Recordings) -> None:
         self.spoken, self.device = spoken, spoken.wave.device
         self.frames, self.phones = spoken.frame_at.diff(), spoken.phone_at.diff()
         self.frame_at, self.phone_at = spoken.frame_at.to(self.device), spoken.phone_at.to(self.device)
@@ -223,7 +223,7 @@ def _by_phone(phones: Tensor, durations: Tensor) -> Tensor:
     return torch.stack([_scale(mine if len(mine) >= FEW else values, 0.1) for mine in groups], 1)
 
 
-def _bridged(spoken: Spoken) -> Tensor:
+def _bridged(spoken: Recordings) -> Tensor:
     """Log Hz of all frames, straight from one voiced frame to the next where there is none, recording by recording."""
     f0 = spoken.f0.cpu().numpy()
     voiced = f0 > 0
