@@ -23,6 +23,7 @@ ORDER = 24  # coefficients; the first, which is loudness, does not count
 WARP = 0.466  # all-pass that makes 24 kHz nearly mel
 GRID = 256  # points of the warped frequency axis
 LOUD = 40.0  # dB below the loudest frame within which a frame is compared
+PITCHES = (100.0, 500.0)  # Hz, those of the voice; wider, Harvest takes creaks for low notes
 SHORTEST = 2  # frames; what is shorter our own model did not hear
 ROOM = 3200  # samples of silence around what PocketSphinx hears
 LOUDEST = 0.7  # of it
@@ -45,7 +46,7 @@ class Sound(NamedTuple):
 def analysed(wave: Wave) -> Sound:
     """A wave (samples,) at RATE: WORLD's pitch (Harvest) and envelope (CheapTrick), as mel-cepstra."""
     double = np.ascontiguousarray(wave, np.float64)
-    f0 = np.ascontiguousarray(tracked(double))
+    f0 = np.ascontiguousarray(tracked(double, PITCHES))
     at = (np.arange(len(f0)) + 0.5) * HOP / RATE
     envelope = pyworld.cheaptrick(double, f0, at, RATE)
     cepstra = mel_cepstra(0.5 * np.log(np.maximum(envelope, 1e-14)))

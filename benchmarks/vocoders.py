@@ -140,9 +140,9 @@ def sung(wanted: Floats, voiced: NDArray[np.bool_], heard: Floats) -> dict[str, 
     }
 
 
-def tracked(wave: Floats) -> Floats:
-    """Hz in the middle of each frame, 0 where there is no pitch, by WORLD's Harvest."""
-    return pitches(wave, len(wave) // HOP, TRACKED).astype(np.float64)
+def tracked(wave: Floats, within: tuple[float, float] = TRACKED) -> Floats:
+    """Hz in the middle of each frame, 0 where there is no pitch, by WORLD's Harvest between two pitches in Hz."""
+    return pitches(wave, len(wave) // HOP, within).astype(np.float64)
 
 
 def _opinions(truth: Floats, made: Floats) -> dict[str, float]:
