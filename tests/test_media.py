@@ -105,6 +105,14 @@ def test_an_encoder_that_fails_is_told_in_one_line(tmp_path: Path) -> None:
     assert tree(tmp_path) == {}
 
 
+def test_the_limiter_turns_down_what_is_around_a_peak_and_cuts_nothing() -> None:
+    wave = np.full((4000, 1), 0.5, np.float32)
+    wave[2000:2100] = 2.0
+    factor = (limited(wave) / wave)[:, 0]
+    assert np.ptp(factor[1960:2100]) < 0.02
+    assert factor[0] == 1
+
+
 def test_a_link_stays_one_and_the_mode_too(tmp_path: Path) -> None:
     (tmp_path / "real.wav").write_bytes(b"old")
     (tmp_path / "real.wav").chmod(0o640)

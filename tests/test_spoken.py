@@ -13,7 +13,7 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from aligner_core.acoustic.cnn import SYMBOLS as HEARD
-from aligner_core.training.spoken import SHORTEST_PAUSE, in_frames, labelled, pitches, said, sounding
+from aligner_core.training.spoken import SHORTEST_PAUSE, in_frames, labelled, pitches, said, sounding, timed
 from aligner_core.tts.sound import HOP, RATE
 
 
@@ -66,6 +66,14 @@ def test_what_is_unlikely_is_held_to_the_times_of_the_manifest() -> None:
     assert found is not None
     starts = np.cumsum([0, *found.durations])[[found.phones.index("M"), found.phones.index("AA1")]] / 100
     assert np.abs(starts - [0.75, 0.81]).max() <= 0.03
+
+
+def test_what_is_not_heard_at_all_is_where_the_manifest_has_it_but_for_its_lag() -> None:
+    phones = said(SEG)
+    found = timed(Planted([]), np.zeros(int(1.5 * RATE), np.float32), phones)
+    for (start, end), phone in zip(found, phones, strict=True):
+        assert start >= phone.start - 0.05 - 0.12 - 0.02
+        assert end <= phone.end - 0.05 + 0.12 + 0.02
 
 
 def test_song_without_a_voice_is_left_out() -> None:

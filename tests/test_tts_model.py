@@ -262,6 +262,17 @@ def test_pitch_and_energy_of_a_phone_can_be_told(voice: Voice) -> None:
     torch.testing.assert_close(voice.frames(HELLO, FRAMES, pitch=[None] * 6).mel, plain)
 
 
+def test_speech_is_as_loud_as_the_voice_guesses_and_song_is_not(voice: Voice) -> None:
+    names = torch.tensor([[SYMBOLS.index(phone) for phone in HELLO]])
+    there = torch.ones_like(names, dtype=torch.bool)
+    with torch.inference_mode():
+        energy = voice.acoustic.guessed(voice.acoustic.encode(names, there), there)[0, :, 1].tolist()
+    melody = torch.full((sum(FRAMES),), 300.0)
+    torch.testing.assert_close(voice.frames(HELLO, FRAMES, energy=energy).mel, voice.frames(HELLO, FRAMES).mel)
+    sung = [voice.frames(HELLO, FRAMES, energy=given, melody=melody).mel for given in (energy, ())]
+    assert not torch.allclose(*sung)
+
+
 @pytest.mark.parametrize("phones", [["AA1"], ["sil"], ["S", "T"], HELLO * 400], ids=["one", "pause", "stops", "long"])
 def test_any_line_can_be_said(voice: Voice, phones: list[str]) -> None:
     durations = voice.durations(phones)
