@@ -41,9 +41,9 @@ left out), against the phones that were to be said: those of the pack for the te
 NEAR = """\
 Against the teacher's sound, the first {sentences} sentences, phones and pauses as the teacher has them. Mel-cepstral
 distortion: 24 coefficients of WORLD's envelope up to 12 kHz, all-pass 0.466, without the first, which is loudness;
-frames of 10 ms within 40 dB of the loudest, paired by dynamic time warping. Voicing and pitch (Harvest, 100 to 500 Hz) of the same
-pairs; *within*: with the mean of each sentence taken off; *spread*: the deviation of our pitch within sentences by the
-teacher's.
+frames of 10 ms within 40 dB of the loudest, paired by dynamic time warping. Voicing and pitch (Harvest, 100 to 500 Hz)
+of the same pairs; *within*: with the mean of each sentence taken off; *spread*: the deviation of our pitch within
+sentences by the teacher's.
 """
 ODD = """\
 Silence: share of the frames 50 dB below the loudest. Run-on: seconds in which something is heard though nothing is

@@ -1,6 +1,6 @@
 """The accompaniment: guitar, organ, bass and soft drums, each a few sums of sines or shaped noise.
 
-    python examples/song_band.py OUT.wav  # the band alone
+python examples/song_band.py OUT.wav  # the band alone
 """
 
 from __future__ import annotations

@@ -25,7 +25,7 @@ class Small(nn.Module):
     def __init__(self, config: Sizes) -> None:
         super().__init__()
         self.config = config
-        self.layer = nn.Linear(*config.widths)
+        self.layer = nn.Linear(config.widths[0], config.widths[1])
 
 
 def test_a_network_comes_back_with_its_sizes_and_its_weights_in_float16(tmp_path: Path) -> None:

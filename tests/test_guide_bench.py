@@ -13,11 +13,12 @@ from hypothesis import strategies as st
 pytest.importorskip("pyworld")
 pytest.importorskip("matplotlib")
 
+from speaking import babbler
+
 from aligner_core.tts.sound import RATE
 from benchmarks import engine_page, guide, guide_page, guide_pictures
 from benchmarks.guide_measures import ORDER, analysed, compared, correlation, distortion, mel_cepstra, summed, warped
 from benchmarks.guide_sound import STRETCH, Sentence, Wave, forced, plain, word_spans
-from tests.speaking import babbler
 
 RANDOM = np.random.default_rng(5)
 

@@ -11,6 +11,7 @@ import pytest
 from click.testing import CliRunner
 from hypothesis import given, settings
 from hypothesis import strategies as st
+from speaking import babbler, saved
 
 from aligner_core.errors import AlignerError, LyricsError
 from aligner_core.phones import VOWELS, base
@@ -25,7 +26,6 @@ from aligner_core.tts.sound import HOP, RATE
 from aligner_core.tts.sung_pitch import FRAME, STYLES, Curve, followed, sung_pitch
 from plugin.cli import cli
 from plugin.formats.ultrastar import UltraStar
-from tests.speaking import babbler, saved
 
 TEXT = Alignment.from_text("so far away\nthe light is strong")
 pytest.importorskip("pyworld")

@@ -7,13 +7,13 @@ from collections.abc import Sequence
 import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
+from speaking import babbler
 from torch import Tensor
 
 from aligner_core.timeline import Alignment, Line, Word
 from aligner_core.tts.joints import LEAD, STOP_LEAD, heard, told
 from aligner_core.tts.sound import Frames
 from aligner_core.tts.synthesizer import Synthesizer
-from tests.speaking import babbler
 
 ROWS = st.lists(st.tuples(st.sampled_from(["T", "S", "AE1", "M"]), st.integers(1, 40), st.booleans()), min_size=1)
 

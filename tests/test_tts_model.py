@@ -269,8 +269,8 @@ def test_speech_is_as_loud_as_the_voice_guesses_and_song_is_not(voice: Voice) ->
         energy = voice.acoustic.guessed(voice.acoustic.encode(names, there), there)[0, :, 1].tolist()
     melody = torch.full((sum(FRAMES),), 300.0)
     torch.testing.assert_close(voice.frames(HELLO, FRAMES, energy=energy).mel, voice.frames(HELLO, FRAMES).mel)
-    sung = [voice.frames(HELLO, FRAMES, energy=given, melody=melody).mel for given in (energy, ())]
-    assert not torch.allclose(*sung)
+    told, left = (voice.frames(HELLO, FRAMES, energy=given, melody=melody).mel for given in (energy, ()))
+    assert not torch.allclose(told, left)
 
 
 @pytest.mark.parametrize("phones", [["AA1"], ["sil"], ["S", "T"], HELLO * 400], ids=["one", "pause", "stops", "long"])

@@ -5,11 +5,11 @@ from __future__ import annotations
 import pytest
 from hypothesis import given
 from hypothesis import strategies as st
+from speaking import babbler
 
 from aligner_core.timeline import Line, Word
 from aligner_core.tts.script import BREATH, BREATHING, OPENING, PHRASE, script
 from aligner_core.tts.synthesizer import PACE
-from tests.speaking import babbler
 
 
 def read(text: str) -> list[tuple[str, int]]:
