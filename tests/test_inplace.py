@@ -218,7 +218,7 @@ def test_what_has_no_times_is_not_written_in_place(refuse: Refuse, song: Path, l
 
 
 def test_an_output_or_in_place_is_needed(karalign: Karalign, song: Path, lyrics: Path) -> None:
-    assert "one of -o FILE and --in-place is needed" in karalign("align", song, lyrics).err
+    assert "one of -o FILE, --show HTML and --in-place is needed" in karalign("align", song, lyrics).err
 
 
 def test_highlights_of_one_text_share_its_new_time_as_they_did() -> None:
