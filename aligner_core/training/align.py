@@ -32,7 +32,7 @@ from .losses import EdgeLoss, Losses
 from .parallel import Team
 from .plan import Plan, read_plan
 from .realign import realign
-from .runs import follow, run_options
+from .runs import STATE, descend, follow, run_options, state_of
 
 HELD_OUT_EVERY = 50  # utterances, and HELD_OUT_MUSIC pieces, are kept for measuring
 HELD_OUT_MUSIC = 2
@@ -169,10 +169,7 @@ class Trainer:
             warmth = min((self.step - group["begins"] + 1) / self.plan.warm_up, 1.0)
             group["lr"] = self.plan.learning_rate * group["share"] * warmth * self.plan.rate(self.done)
         loss = self._loss()
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self.optimiser.step()
+        descend(self.optimiser, self.model.parameters(), loss)
         follow(self.average, self.model, self.plan.average, self.step)
         return loss.detach()
 
@@ -217,7 +214,7 @@ class Trainer:
             "random": self.mixer.dice.random.get_state(),
             "history": self.history,
         }
-        checkpoints.write(state, self.out / "state.pt")
+        checkpoints.write(state, self.out / STATE)
         self._export(f"{self.plan.backend}.pt")
         (self.out / "history.json").write_text(json.dumps(self.history, indent=1), encoding="utf-8")
 
@@ -227,10 +224,9 @@ class Trainer:
         acoustic.save(self.average, self.plan.backend, self.out / name, card)
 
     def _resume(self) -> None:
-        path = self.out / "state.pt"
-        if not path.exists():
+        state = state_of(self.out, self.device)
+        if state is None:
             return
-        state = torch.load(path, map_location=self.device, weights_only=True)
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])

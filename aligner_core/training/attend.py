@@ -27,11 +27,11 @@ from aligner_core.audio import FRAME_SECONDS, log_mel, normalise
 from aligner_core.ctc import prior_ctc_loss
 
 from .align import Sounds
-from .augment import CROP_FRAMES, MUSIC, Mixer
+from .augment import CROP_FRAMES, Mixer
 from .data import IGNORE, Corpus, Utterance
-from .losses import spoken
+from .losses import begun, spoken
 from .plan import Plan, read_plan
-from .runs import follow, run_options
+from .runs import STATE, descend, follow, run_options, state_of
 
 FIRST_FRAMES = 200  # of a crop at first; it has all CROP_FRAMES from GROWN on
 GROWN = 0.4  # share of the run
@@ -98,10 +98,7 @@ class Trainer:
             warmth = min((self.step + 1) / self.plan.warm_up, 1.0)
             group["lr"] = self.plan.learning_rate * warmth * self.plan.rate(self.done)
         loss = self._loss()
-        self.optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(self.model.parameters(), 1.0)
-        self.optimiser.step()
+        descend(self.optimiser, self.model.parameters(), loss)
         follow(self.average, self.model, self.plan.average, self.step)
         return loss.detach()
 
@@ -147,16 +144,15 @@ class Trainer:
             "random": self.mixer.dice.random.get_state(),
             "history": self.history,
         }
-        checkpoints.write(state, self.out / "state.pt")
+        checkpoints.write(state, self.out / STATE)
         card = {"plan": json.dumps(asdict(self.plan)), "step": self.step}
         acoustic.save(self.average, self.plan.backend, self.out / f"{self.plan.backend}.pt", card)
         (self.out / "history.json").write_text(json.dumps(self.history, indent=1), encoding="utf-8")
 
     def _resume(self) -> None:
-        path = self.out / "state.pt"
-        if not path.exists():
+        state = state_of(self.out, self.device)
+        if state is None:
             return
-        state = torch.load(path, map_location=self.device, weights_only=True)
         self.model.load_state_dict(state["model"])
         self.average.load_state_dict(state["average"])
         self.optimiser.load_state_dict(state["optimiser"])
@@ -213,8 +209,7 @@ def measured(model: Las, utterances: Sequence[Utterance]) -> dict[str, float]:
 
 def starts(labels: Tensor) -> NDArray[np.int64]:
     """The frames at which the phones of `spoken` begin, in frame labels (frames,)."""
-    begins = torch.cat([labels.new_ones(1, dtype=torch.bool), labels[1:] != labels[:-1]])
-    return np.flatnonzero((begins & (labels > 0) & (labels != MUSIC)).numpy())
+    return np.flatnonzero(begun(labels).numpy())
 
 
 def main() -> None:

@@ -143,14 +143,19 @@ def spoken(labels: Tensor) -> tuple[Tensor, Tensor]:
     Shape:
         (batch, frames) -> (batch, most phones), padded with 0, and how many, (batch,)
     """
-    begins = torch.ones_like(labels, dtype=torch.bool)
-    begins[:, 1:] = labels[:, 1:] != labels[:, :-1]
-    begins &= (labels > 0) & (labels != MUSIC)
+    begins = begun(labels)
     lengths = begins.sum(1)
     targets = torch.zeros(len(labels), max(int(lengths.max()), 1), dtype=torch.long, device=labels.device)
     row, frame = begins.nonzero(as_tuple=True)
     targets[row, begins.cumsum(1)[row, frame] - 1] = labels[row, frame]
     return targets, lengths
+
+
+def begun(labels: Tensor) -> Tensor:
+    """Whether a phone of `spoken` begins in a frame; the same shape (..., frames)."""
+    begins = torch.ones_like(labels, dtype=torch.bool)
+    begins[..., 1:] = labels[..., 1:] != labels[..., :-1]
+    return begins & (labels > 0) & (labels != MUSIC)
 
 
 def _log(value: float) -> float:

@@ -1,14 +1,18 @@
-"""What the training programs have in common: their options, the averaged network, and pictures for the log."""
+"""What the training programs have in common: their options, a step, the averaged network, going on, pictures."""
 
 from __future__ import annotations
 
 import argparse
+from collections.abc import Iterable
 from pathlib import Path
+from typing import Any
 
 import torch
 from torch import Tensor, nn
 from torch.optim.swa_utils import get_ema_multi_avg_fn
 
+STATE = "state.pt"  # in the folder of a run: all that it takes to go on
+STEEPEST = 1.0  # norm of a gradient
 SILENT, LOUD = -10.0, 1.5  # log-mels that are black and white in a picture
 
 
@@ -23,6 +27,20 @@ def run_options(description: str | None) -> argparse.ArgumentParser:
     parser.add_argument("--steps", type=int, help="instead of the plan's")
     parser.add_argument("--device", default="cuda" if torch.cuda.is_available() else "cpu")
     return parser
+
+
+def descend(optimiser: torch.optim.Optimizer, weights: Iterable[Tensor], loss: Tensor) -> None:
+    """One step of the optimiser down the clipped gradient of the loss."""
+    optimiser.zero_grad(set_to_none=True)
+    loss.backward()  # type: ignore[no-untyped-call]
+    nn.utils.clip_grad_norm_(weights, STEEPEST)
+    optimiser.step()
+
+
+def state_of(out: Path, device: torch.device) -> dict[str, Any] | None:
+    """What a run left in its folder to go on from; None if there is nothing."""
+    path = out / STATE
+    return torch.load(path, map_location=device, weights_only=True) if path.exists() else None
 
 
 def follow(average: nn.Module, network: nn.Module, keep: float, step: int) -> None:

@@ -27,7 +27,7 @@ from aligner_core.tts.blocks import restart_statistics
 from aligner_core.tts.durations import DurationConfig, Durations
 from aligner_core.tts.voice import Voice
 
-from .runs import follow, mel_picture, run_options
+from .runs import STATE, descend, follow, mel_picture, run_options, state_of
 from .speak_plan import SpeakPlan, read_speak_plan
 from .spoken import read_spoken
 from .spoken_batches import Batch, Batches, Bucket, Lines, in_turn, told_at_random, told_true
@@ -149,10 +149,7 @@ class Trainer:
         optimiser = self.optimisers[which]
         for group in optimiser.param_groups:
             group["lr"] = self.plan.rate(step, done)
-        optimiser.zero_grad(set_to_none=True)
-        loss.backward()  # type: ignore[no-untyped-call]
-        nn.utils.clip_grad_norm_(optimiser.param_groups[0]["params"], 1.0)
-        optimiser.step()
+        descend(optimiser, optimiser.param_groups[0]["params"], loss)
 
     def _autocast(self) -> torch.autocast:
         return torch.autocast(self.device.type, torch.bfloat16, enabled=self.device.type == "cuda")
@@ -248,15 +245,14 @@ class Trainer:
             "optimisers": [optimiser.state_dict() for optimiser in self.optimisers],
             "history": self.history,
         }
-        checkpoints.write(state, self.out / "state.pt")
+        checkpoints.write(state, self.out / STATE)
         self.voice().save(self.out / "voice.pt")
         (self.out / "history.json").write_text(json.dumps(self.history, indent=1), encoding="utf-8")
 
     def _resume(self) -> None:
-        path = self.out / "state.pt"
-        if not path.exists():
+        state = state_of(self.out, self.device)
+        if state is None:
             return
-        state = torch.load(path, map_location=self.device, weights_only=True)
         for stage, found in zip(self.stages, state["stages"], strict=True):
             stage.step = found["step"]
             stage.done = found["done"]

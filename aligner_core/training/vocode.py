@@ -17,7 +17,7 @@ from pathlib import Path
 from typing import Any
 
 import torch
-from torch import Tensor, nn
+from torch import Tensor
 from torch.nn import functional as F
 
 from aligner_core import checkpoints
@@ -27,7 +27,7 @@ from aligner_core.tts.source_filter import SourceFilter, SourceFilterConfig, his
 from aligner_core.tts.vocoder import save
 
 from .adversary import Discriminator, discriminator_loss, generator_losses
-from .runs import follow, mel_picture, run_options
+from .runs import STATE, descend, follow, mel_picture, run_options, state_of
 from .spectral import distances, drawn, energy_distance, views
 from .vocode_data import Piece, Recording, Voices, read_recordings, split
 
@@ -161,7 +161,7 @@ class Trainer:
             losses["adversary"] = self._adversary_step(piece.wave, one.detach())
             losses["verdict"], losses["features"] = self._opposed(piece.wave, one)
             total = total + plan.adversary_weight * losses["verdict"] + plan.feature_weight * losses["features"]
-        _stepped(self.model, self.optimiser, total)
+        descend(self.optimiser, self.model.parameters(), total)
         follow(self.average, self.model, plan.average, self.step)
         return {name: loss.detach() for name, loss in losses.items()}
 
@@ -169,7 +169,7 @@ class Trainer:
         with self._half():
             heard = self.adversary(torch.cat([recorded, made]))
         loss = discriminator_loss(*_halves(heard))
-        _stepped(self.adversary, self.against, loss)
+        descend(self.against, self.adversary.parameters(), loss)
         return loss
 
     def _opposed(self, recorded: Tensor, made: Tensor) -> tuple[Tensor, Tensor]:
@@ -259,28 +259,20 @@ class Trainer:
         state: dict[str, Any] = {name: getattr(self, name).state_dict() for name in RESUMED}
         state |= {"step": self.step, "done": self.done, "history": self.history}
         state |= {"random": self.random.get_state(), "dice": self.dice.get_state()}
-        checkpoints.write(state, self.out / "state.pt")
+        checkpoints.write(state, self.out / STATE)
         card = {"plan": json.dumps(asdict(self.plan)), "step": self.step} | (self.history[-1] if self.history else {})
         save(self.average, "neural", self.out / "vocoder.pt", card)
         (self.out / "history.json").write_text(json.dumps(self.history, indent=1), encoding="utf-8")
 
     def _resume(self) -> None:
-        path = self.out / "state.pt"
-        if not path.exists():
+        state = state_of(self.out, self.device)
+        if state is None:
             return
-        state = torch.load(path, map_location=self.device, weights_only=True)
         for name in RESUMED:
             getattr(self, name).load_state_dict(state[name])
         self.step, self.done, self.history = state["step"], state["done"], state["history"]
         self.random.set_state(state["random"].cpu())
         self.dice.set_state(state["dice"].cpu())
-
-
-def _stepped(model: nn.Module, optimiser: torch.optim.Optimizer, loss: Tensor) -> None:
-    optimiser.zero_grad(set_to_none=True)
-    loss.backward()  # type: ignore[no-untyped-call]
-    nn.utils.clip_grad_norm_(model.parameters(), 1.0)
-    optimiser.step()
 
 
 def _halves(heard: list[list[Tensor]]) -> tuple[list[list[Tensor]], list[list[Tensor]]]:
