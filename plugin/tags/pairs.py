@@ -13,6 +13,8 @@ from plugin.formats import FORMATS
 from . import SUFFIXES
 from .base import TagError
 
+Texts = dict[tuple[str, str], str]  # names of texts by stem and ending in small letters
+
 
 @dataclass(frozen=True)
 class Pair:
@@ -80,20 +82,33 @@ def _endings() -> tuple[str, ...]:
     return tuple(ending for each in known for ending in each.extensions)
 
 
-class _Folders(dict[Path, dict[tuple[str, str], str]]):
-    """Of each folder, the names of texts by stem and ending in small letters; looked at once."""
+def is_song(name: str) -> bool:
+    """Whether a file of this name, in a folder, is taken for a song; hidden ones are not."""
+    return name.lower().endswith(SUFFIXES) and not name.startswith(".")
 
-    def __missing__(self, folder: Path) -> dict[tuple[str, str], str]:
-        names = sorted(path.name for path in folder.iterdir()) if folder.is_dir() else []
-        self[folder] = {
-            (name[: -len(end)], end): name for name in names for end in _endings() if name.lower().endswith(end)
-        }
+
+def texts(names: Iterable[str]) -> Texts:
+    """Those names in a folder that are names of texts."""
+    return {
+        (name[: -len(end)], end): name for name in sorted(names) for end in _endings() if name.lower().endswith(end)
+    }
+
+
+def text_of(stem: str, there: Texts) -> str | None:
+    """The text of a song by its name without the ending: of the format that holds most; None: there is none."""
+    return next((there[stem, ending] for ending in _endings() if (stem, ending) in there), None)
+
+
+class _Folders(dict[Path, Texts]):
+    """The texts of each folder; looked at once."""
+
+    def __missing__(self, folder: Path) -> Texts:
+        self[folder] = texts(path.name for path in folder.iterdir()) if folder.is_dir() else {}
         return self[folder]
 
     def beside(self, song: Path) -> Path | None:
-        """The text of the same name as a song, of the format that holds most; None: there is none."""
-        there = self[song.parent]
-        name = next((there[song.stem, ending] for ending in _endings() if (song.stem, ending) in there), None)
+        """The text of the same name as a song; None: there is none."""
+        name = text_of(song.stem, self[song.parent])
         return song.with_name(name) if name else None
 
 
@@ -102,7 +117,7 @@ def _inside(folder: Path, recursive: bool) -> Iterator[Path]:
     for place, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if recursive and not name.startswith("."))
         for name in sorted(files):
-            if name.lower().endswith(SUFFIXES) and not name.startswith("."):
+            if is_song(name):
                 yield Path(place, name)
 
 
