@@ -15,12 +15,13 @@ from importlib import import_module
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
-from torch import Tensor, nn
-
-from aligner_core import checkpoints
 from aligner_core.errors import WeightsError
+from aligner_core.weights import FOREIGN, released_file, weights_path
+from aligner_core.weights import checkpoint as checkpoint
 
 if TYPE_CHECKING:
+    from torch import Tensor, nn
+
     from .las import Las
 
 BACKENDS: dict[str, str] = {
@@ -32,7 +33,6 @@ ATTENDING: dict[str, str] = {  # networks that need the text to hear anything; s
     "las": "aligner_core.acoustic.las:Las",
 }
 FORMAT = 1  # of checkpoint files
-DEFAULT = "cnn"  # the released model that is taken where none is named
 
 
 @runtime_checkable
@@ -85,16 +85,6 @@ class Deferred:
         return load(self.source, self.device).log_probs_of(blocks, progress)
 
 
-def checkpoint(source: str | Path | None = None) -> Path:
-    """Where the checkpoint lies that `load` would read, whether it is there or not."""
-    from aligner_core.weights import FOLDER, FOREIGN
-
-    if isinstance(source, str) and source in FOREIGN:
-        return FOREIGN[source].path
-    name = _released(source)
-    return FOLDER / name if name else Path(source or "")
-
-
 def load(source: str | Path | None = None, device: str = "cpu") -> AcousticModel:
     """The model of a checkpoint, ready to use.
 
@@ -106,6 +96,8 @@ def load(source: str | Path | None = None, device: str = "cpu") -> AcousticModel
     Raises:
         WeightsError: the checkpoint is missing, damaged, not one of ours or not to be had, or the device is not there.
     """
+    from aligner_core import checkpoints
+
     model = _network(source)
     if not isinstance(model, AcousticModel):
         raise WeightsError("hears nothing without a text", str(source), "acoustic.load_attending")
@@ -118,6 +110,8 @@ def load_attending(path: Path, device: str = "cpu") -> Las:
     Raises:
         WeightsError: as `load`, or it is an acoustic model.
     """
+    from aligner_core import checkpoints
+
     data = read(path)
     if data["backend"] not in ATTENDING:
         raise WeightsError("not an attention aligner", str(path), "acoustic.load")
@@ -140,6 +134,8 @@ def read(path: Path) -> dict[str, Any]:
         from aligner_core.weights import names
 
         raise WeightsError("there is no such checkpoint", str(path), f"a file, or one of {', '.join(names())}")
+    from aligner_core import checkpoints
+
     data = checkpoints.read(path)
     known = BACKENDS | ATTENDING
     if not isinstance(data, dict) or data.get("format") != FORMAT or data.get("backend") not in known:
@@ -153,6 +149,8 @@ def build(data: dict[str, Any], where: str) -> nn.Module:
     Raises:
         WeightsError: they do not fit.
     """
+    from aligner_core import checkpoints
+
     return checkpoints.built(network(data["backend"]), data, where)
 
 
@@ -162,25 +160,17 @@ def save(model: nn.Module, backend: str, path: Path, card: dict[str, Any]) -> No
     Args:
         card: plain data on how the model was made: data, licences, figures.
     """
+    from aligner_core import checkpoints
+
     head = {"format": FORMAT, "backend": backend}
     checkpoints.write(head | checkpoints.described(model) | {"card": card}, path)
 
 
 def _network(source: str | Path | None) -> nn.Module:
-    from aligner_core.weights import FOREIGN, weights_path
-
     if isinstance(source, str) and source in FOREIGN:
         from .foreign import fetched
 
         return fetched(source)
-    name = _released(source)
+    name = released_file(source)
     path = weights_path(name) if name else Path(source or "")
     return build(read(path), str(path))
-
-
-def _released(source: str | Path | None) -> str | None:
-    """The file of a released checkpoint, if it is one of those."""
-    from aligner_core.weights import CHECKPOINT, released
-
-    name = DEFAULT if source is None else source
-    return f"{name}{CHECKPOINT}" if isinstance(name, str) and name in (DEFAULT, *released()) else None

@@ -13,6 +13,7 @@ from aligner_core.errors import WeightsError
 FOLDER = Path(__file__).parent
 TABLE = "SHA256SUMS"
 CHECKPOINT = ".pt"  # the ending of acoustic models,
+DEFAULT = "cnn"  # the acoustic model that is taken where none is named
 VOICES = ".voice"  # and of voices, which speak
 VOCODER = "neural.vocoder"  # what makes a wave of it
 
@@ -82,6 +83,28 @@ def names() -> tuple[str, ...]:
         WeightsError: as `released`.
     """
     return (*released(), *FOREIGN)
+
+
+def checkpoint(source: str | Path | None = None) -> Path:
+    """Where the checkpoint lies that `acoustic.load` would read, whether it is there or not.
+
+    Raises:
+        WeightsError: as `released`.
+    """
+    if isinstance(source, str) and source in FOREIGN:
+        return FOREIGN[source].path
+    name = released_file(source)
+    return FOLDER / name if name else Path(source or "")
+
+
+def released_file(source: str | Path | None) -> str | None:
+    """The file of a released checkpoint, None: it is none of those.
+
+    Raises:
+        WeightsError: as `released`.
+    """
+    name = DEFAULT if source is None else source
+    return f"{name}{CHECKPOINT}" if isinstance(name, str) and name in (DEFAULT, *released()) else None
 
 
 def weights_path(name: str, folder: Path = FOLDER) -> Path:
