@@ -22,9 +22,8 @@ from plugin.tags.change import Manner, embed
 from plugin.targets import Target
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from aligner_core.align import Aligner
+    from aligner_core.evidence import Table
     from aligner_core.timeline import Alignment
 
 Status = Literal["done", "doubtful", "failed", "skipped"]
@@ -138,8 +137,8 @@ class Hearer(Protocol):
     def aligner(self) -> Aligner:
         """What aligns what is heard."""
 
-    def hear(self, song: str, text: Alignment) -> Tensor:
-        """Log-probabilities (frames, symbols) on the CPU; see `Aligner.hear`.
+    def hear(self, song: str, text: Alignment) -> Table:
+        """Log-probabilities (frames, symbols); see `Aligner.table`.
 
         Raises:
             AlignerError: the song cannot be read, or the text is none.
@@ -163,9 +162,9 @@ class Own:
 
         return cls(Aligner(Aligner.load(settings.model, device).model, settings.exact))
 
-    def hear(self, song: str, text: Alignment) -> Tensor:
+    def hear(self, song: str, text: Alignment) -> Table:
         """See `Hearer`."""
-        return self.aligner.hear(song, lyrics=text)
+        return self.aligner.table(song, lyrics=text)
 
 
 @dataclass(frozen=True)
@@ -173,9 +172,9 @@ class Given:
     """Has heard it already."""
 
     aligner: Aligner
-    heard: Tensor
+    heard: Table
 
-    def hear(self, song: str, text: Alignment) -> Tensor:  # noqa: ARG002 (a Hearer)
+    def hear(self, song: str, text: Alignment) -> Table:  # noqa: ARG002 (a Hearer)
         """See `Hearer`."""
         return self.heard
 
@@ -240,7 +239,7 @@ def _done(item: Item, settings: Settings, hearer: Hearer) -> Outcome:
     return replace(outcome, written=sizes, embedded=slots, notes=told, took=took)
 
 
-def _aligned(aligner: Aligner, heard: Tensor, text: Alignment, item: Item) -> Alignment:
+def _aligned(aligner: Aligner, heard: Table, text: Alignment, item: Item) -> Alignment:
     alignment = aligner.align_heard(heard, text)
     if not any(line.timed for line in alignment.lines):
         raise AlignmentError("nothing of the text was found in the sound", hint="is it the right song?")
