@@ -1,0 +1,152 @@
+"""How near each aligner's times are, on the same recordings; what was measured once is kept until something changes."""
+
+from __future__ import annotations
+
+import hashlib
+import inspect
+import json
+import multiprocessing
+import time
+import zipfile
+from collections.abc import Callable, Iterator, Sequence
+from concurrent.futures import Executor, ProcessPoolExecutor
+from dataclasses import dataclass
+from functools import cache, partial
+from pathlib import Path
+from typing import Any
+
+import aligner_core
+from aligner_core.errors import AlignmentError, LyricsError
+from aligner_core.timeline import Alignment
+from benchmarks import accuracy, packs, peers, peers_programs, peers_table, peers_warping
+from benchmarks.accuracy import PACKS, Aligned, Engine, Pack
+from benchmarks.engine_page import read, write
+from benchmarks.peers_table import OURS, PEERS, There
+
+CACHE = Path(__file__).resolve().parents[1] / "bench-out" / "peers"
+EVERY = {"spoken": 4, "sung": 3}  # of the rendered recordings, each so manyth: all voices alike
+QUICK = {"librispeech": 20, "songs": 5, "spoken": 40, "sung": 40}  # each so manyth in a quick run
+SHARES = (25, 50, 100, 300)  # ms
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What is measured, and by how many processes."""
+
+    root: Path
+    quick: bool
+    workers: int
+
+
+def measured(plan: Plan, say: Callable[[str], None]) -> dict[str, Any]:
+    """Figures by pack and aligner: {pack: {"title", "recordings", "by": {aligner: figures}}}."""
+    there = {peer.name: found for peer in PEERS if not (found := peer.look()).absent}
+    out = {}
+    with ProcessPoolExecutor(plan.workers, multiprocessing.get_context("spawn"), _one_thread) as pool:
+        for pack in PACKS:
+            keys, by = chosen(plan, pack), {}
+            for name, found in there.items():
+                by[name] = kept(plan, pool, pack, name, found, keys)
+                say(line(pack.name, name, by[name]))
+            out[pack.name] = {"title": pack.title, "recordings": len(keys), "by": by}
+    return out
+
+
+def chosen(plan: Plan, pack: Pack) -> list[str]:
+    """The ids of the recordings that are taken of a pack."""
+    with zipfile.ZipFile(plan.root / pack.file) as archive:
+        rows = archive.read("manifest.jsonl").decode().splitlines()
+    keys = [key for row in rows if (key := str(json.loads(row)["id"])).startswith(pack.start)]
+    return keys[:: QUICK[pack.name] if plan.quick else EVERY.get(pack.name, 1)]
+
+
+def kept(plan: Plan, pool: Executor, pack: Pack, name: str, found: There, keys: Sequence[str]) -> dict[str, Any]:
+    """The figures of one aligner on one pack: those of an earlier run if nothing has changed since."""
+    size = (plan.root / pack.file).stat().st_size
+    about = [name, found.version, pack.name, str(size), *keys, sources(name)]
+    digest = hashlib.sha256("\n".join(about).encode()).hexdigest()[:16]
+    place = CACHE / f"{pack.name}-{name.replace(' ', '-').replace(',', '')}-{digest}.json"
+    if not place.is_file():
+        CACHE.mkdir(parents=True, exist_ok=True)
+        run = align(plan, pool, pack, name, keys)
+        aside = place.with_suffix(".part")
+        write(aside, brief(accuracy.figures(pack, name, run)))
+        aside.replace(place)
+    return read(place)
+
+
+def sources(name: str) -> str:
+    """A hash of the code, ours and theirs as it is called here, that the figures of an aligner depend on."""
+    modules = (accuracy, packs, peers, peers_programs, peers_table, peers_warping)
+    texts = [inspect.getsource(module) for module in modules]
+    if name.startswith(OURS):
+        core = Path(aligner_core.__file__).parent
+        texts += [path.read_text("utf-8") for path in sorted([*core.glob("*.py"), *core.glob("acoustic/*.py")])]
+        texts.append((core / "weights" / "SHA256SUMS").read_text("utf-8"))
+    return hashlib.sha256("\0".join(texts).encode()).hexdigest()
+
+
+def align(plan: Plan, pool: Executor, pack: Pack, name: str, keys: Sequence[str]) -> list[Aligned]:
+    """The recordings through one aligner, several at a time."""
+    wanted = set(keys)
+    items = (item for item in packs.read(plan.root / pack.file, pack.start) if item.key in wanted)
+    return list(pool.map(partial(align_item, name), items))
+
+
+def align_item(name: str, item: packs.Item) -> Aligned:
+    """One recording through one aligner; what it refuses has no times."""
+    lyrics = Alignment.from_text("\n".join(line.text for line in item.reference.lines))
+    aligner, problem, estimate = made(name), "", lyrics
+    begin = time.process_time()
+    try:
+        estimate = aligner.align_wave(item.wave, packs.SAMPLE_RATE, lyrics).as_written()
+    except (AlignmentError, LyricsError) as error:
+        problem = str(error)
+    return Aligned(item.key, item.seconds, time.process_time() - begin, item.reference, estimate, problem)
+
+
+def _one_thread() -> None:
+    import torch
+
+    torch.set_num_threads(1)  # a process a core
+
+
+@cache
+def made(name: str) -> Engine:
+    """An aligner, loaded once a process."""
+    return peers_table.by_name(name).make()
+
+
+def brief(figures: dict[str, Any]) -> dict[str, Any]:
+    """What is told of a pack: word starts as they are, and with the aligner's own bias taken off; and its ends."""
+    pooled, corrected = figures["pooled"], figures["without_bias"]
+    return {
+        "words": pooled["words"],
+        "lost": pooled["missing"] / pooled["words"],
+        "start": edge(pooled["onset"]),
+        "start_without_bias": edge(corrected["onset"]),
+        "end": edge(pooled["offset"]),
+        "end_without_bias": edge(corrected["offset"]),
+        "means": figures["means"],
+        "problems": sum(bool(item["problem"]) for item in figures["items"]),
+    }
+
+
+def edge(found: dict[str, Any]) -> dict[str, Any]:
+    """Shares within limits, bias, mean and median."""
+    shares = {f"within_{ms}": found[f"within_{ms}ms"] for ms in SHARES}
+    return shares | {key: found[key] for key in ("bias", "mean", "median")}
+
+
+def line(pack: str, name: str, found: dict[str, Any]) -> str:
+    """One line to follow a run by."""
+    start = found["start_without_bias"]
+    shares = ", ".join(f"{ms} ms {100 * start[f'within_{ms}']:.1f} %" for ms in SHARES)
+    return f"{pack:<12} {name:<26} lost {100 * found['lost']:.1f} %; without bias {shares}"
+
+
+def roll() -> Iterator[dict[str, str]]:
+    """Who is there, and who is not."""
+    for peer in PEERS:
+        found = peer.look()
+        yield {"name": peer.name, "how": peer.how, "version": found.version, "absent": found.absent}
