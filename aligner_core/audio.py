@@ -1,34 +1,23 @@
-"""Sound in: any file to 16 kHz mono, and the log-mel picture of it that the networks look at."""
+"""Sound in as tensors: any file to 16 kHz mono, and the log-mel picture of it that the networks look at."""
 
 from __future__ import annotations
 
-import itertools
-import subprocess
-import tempfile
 from collections.abc import Generator, Iterable, Iterator
 from functools import cache
 from pathlib import Path
-from typing import TYPE_CHECKING
 
-import numpy as np
 import torch
 from torch import Tensor
 
-from .errors import AudioError
-from .resampling import resampled
+from . import streaming
+from .logmel import DYNAMIC_RANGE, FFT, FRAME_SECONDS, HOP, MELS, TINY, WINDOW, mel_bank
+from .resampling import Samples, resampled
+from .streaming import SAMPLE_RATE
 
-if TYPE_CHECKING:
-    from soundfile import SoundFile
-
-SAMPLE_RATE = 16000  # Hz, of everything after `stream`
-HOP = 160  # samples from one frame to the next
-FRAME_SECONDS = HOP / SAMPLE_RATE  # 0.01 s; frame t is centred on t * FRAME_SECONDS
-WINDOW = 400  # samples under one Hann window, 25 ms
-FFT = 512
-MELS = 80
-TINY = 1e-10  # floor of mel power: log(0) never happens
-BLOCK = 2**17  # samples of a file decoded at once
-DYNAMIC_RANGE = 16.0  # nats (70 dB) below the loudest cell that still count as sound
+__all__ = [
+    "DYNAMIC_RANGE", "FFT", "FRAME_SECONDS", "HOP", "MELS", "SAMPLE_RATE", "TINY", "WINDOW",
+    "load", "log_mel", "log_mel_blocks", "mel_power", "normalise", "resample", "stream",
+]  # fmt: skip
 
 
 def load(path: str | Path) -> Tensor:
@@ -41,158 +30,26 @@ def load(path: str | Path) -> Tensor:
 
 
 def stream(path: str | Path, rate: int = SAMPLE_RATE, channels: int = 1) -> Generator[Tensor]:
-    """Decode any audio or video file, block by block, so that its length does not matter.
-
-    libsndfile reads wav, flac, ogg, opus and mp3; everything else goes through the ffmpeg that comes with
-    imageio-ffmpeg, so that nothing needs to be installed beside the package. The first block is decoded at once, the
-    others when they are asked for.
-
-    Args:
-        rate: Hz of what comes out.
-        channels: 1, or 2 for left and right: a sound of one channel is both, of more than two their mean is.
-
-    Returns:
-        Blocks of float32 (samples,) at this rate, the mean of all channels; (2, samples) if two are asked for. At least
-        one sample in all.
+    """`streaming.stream`, in tensors.
 
     Raises:
-        AudioError: the file is missing, is no sound, is cut off, or holds none.
+        AudioError: as that.
     """
-    path = Path(path)
-    if not path.is_file():
-        raise AudioError("is a folder" if path.is_dir() else "there is no such file", str(path))
-    if path.stat().st_size == 0:
-        raise AudioError("the file is empty", str(path))
-    if there := _share_there(path):
-        raise AudioError(f"cut off: {there:.0%} of it is there", str(path), "fetch or copy it again")
-    blocks = _finite(_decoded(path, rate, channels))
-    first = next(blocks, None)
-    if first is None:
-        raise AudioError("the file holds no sound", str(path))
-    return _after(first, blocks)
+    return _tensors(streaming.stream(path, rate, channels))
 
 
-def _after(first: Tensor, blocks: Generator[Tensor]) -> Generator[Tensor]:
-    yield first
-    yield from blocks
-
-
-def _finite(blocks: Iterable[Tensor]) -> Generator[Tensor]:
-    for block in blocks:
-        if block.numel():
-            yield torch.nan_to_num(block, nan=0.0, posinf=1.0, neginf=-1.0)
-
-
-def _decoded(path: Path, rate: int, channels: int) -> Iterator[Tensor]:
-    """What libsndfile reads; from where it gives up, what ffmpeg does."""
-    import soundfile
-
-    done = 0
-    try:
-        with soundfile.SoundFile(str(path)) as file:
-            # of an MP3 without a header libsndfile guesses the length from the first frame and stops there
-            if file.format != "MP3" or _length_header(path)[0]:
-                for block in _resampled(_sndfile_blocks(file, channels), int(file.samplerate), rate, channels):
-                    done += block.shape[-1]
-                    yield block
-                return
-    except soundfile.SoundFileError:
-        pass  # not a format of libsndfile's, or damaged: ffmpeg forgives more
-    for block in _ffmpeg_blocks(path, rate, channels):
-        yield block[..., done:]
-        done = max(0, done - block.shape[-1])
-
-
-def _sndfile_blocks(file: SoundFile, channels: int) -> Iterator[Tensor]:
-    while len(samples := file.read(BLOCK, dtype="float32", always_2d=True)):
-        if channels == 2 and samples.shape[1] == 2:
-            yield torch.from_numpy(np.ascontiguousarray(samples.T))
-        else:
-            mean = torch.from_numpy(np.ascontiguousarray(samples.mean(axis=1)))
-            yield mean if channels == 1 else mean.expand(2, -1)
-
-
-def _resampled(blocks: Iterable[Tensor], rate: int, target: int, channels: int) -> Iterator[Tensor]:
-    if channels == 1:
-        yield from resampled(blocks, rate, target)
-        return
-    lefts, rights = itertools.tee(blocks)
-    left, right = (block[0] for block in lefts), (block[1] for block in rights)
-    for pair in zip(resampled(left, rate, target), resampled(right, rate, target), strict=True):
-        yield torch.stack(pair)
-
-
-def _share_there(path: Path) -> float | None:
-    """The share, 0..1, of an MP3 that is cut off; None where nothing says that it is."""
-    header, size = _length_header(path)
-    if len(header) < 16 or not header[7] & 2:  # flag 2: bytes are counted
-        return None
-    counted = 12 if header[7] & 1 else 8  # flag 1: frames are counted before them
-    there = size / max(int.from_bytes(header[counted : counted + 4]), 1)
-    return there if there < 0.99 else None
-
-
-def _length_header(path: Path) -> tuple[bytes, int]:
-    """The Xing or Info header in the first frame of an MP3, empty where there is none, and the bytes from that frame
-    to the end of the file, which the header counts (gabriel.mp3-tech.org/mp3infotag.html)."""
-    with path.open("rb") as file:
-        head = file.read(10)
-        size = sum(byte << shift for byte, shift in zip(head[6:], (21, 14, 7, 0), strict=False))  # 7 bits a byte
-        tag = 10 + size if head[:3] == b"ID3" else 0
-        file.seek(tag)
-        frame = file.read(64)
-    at = max(frame.find(b"Xing"), frame.find(b"Info"))
-    return frame[at:] if at > 0 and frame[0] == 0xFF else b"", path.stat().st_size - tag
+def _tensors(blocks: Generator[Samples]) -> Generator[Tensor]:
+    yield from map(torch.from_numpy, blocks)
 
 
 def resample(wave: Tensor, rate: int, target: int = SAMPLE_RATE) -> Tensor:
     """(samples,) at `rate` Hz to (samples,) at `target` Hz."""
-    return torch.cat([wave[:0], *resampled([wave], rate, target)])
-
-
-def _ffmpeg_blocks(path: Path, rate: int, channels: int) -> Iterator[Tensor]:
-    import imageio_ffmpeg
-
-    # "file:" keeps a name with a colon or a leading dash from being taken for an option or a protocol
-    source = ["-i", f"file:{path}", "-vn", "-map", "0:a:0"]
-    sink = ["-ac", str(channels), "-ar", str(rate), "-f", "f32le", "-"]
-    row = 4 * channels  # bytes
-    with tempfile.TemporaryFile() as complaints:  # a pipe that nobody empties would stop ffmpeg
-        try:
-            command = [imageio_ffmpeg.get_ffmpeg_exe(), "-nostdin", "-v", "error", *source, *sink]
-            process = subprocess.Popen(command, stdout=subprocess.PIPE, stderr=complaints)  # noqa: S603
-        except (OSError, RuntimeError) as error:
-            raise AudioError(f"ffmpeg does not run: {error}", str(path), "reinstall imageio-ffmpeg") from error
-        silent = True
-        with process:
-            try:
-                while data := process.stdout.read(row * BLOCK) if process.stdout else b"":
-                    silent = False
-                    samples = torch.frombuffer(bytearray(data[: len(data) // row * row]), dtype=torch.float32)
-                    yield samples if channels == 1 else samples.reshape(-1, channels).T
-                process.wait()  # for its last words
-            finally:
-                process.kill()  # who asks for no more blocks shall not wait for the rest
-        if silent:
-            complaints.seek(0)
-            raise AudioError(_ffmpeg_reason(complaints.read().decode(errors="replace")), str(path))
-
-
-def _ffmpeg_reason(message: str) -> str:
-    if "matches no streams" in message:
-        return "the file has no sound track"
-    if "Invalid data" in message or "Unknown format" in message or "moov atom" in message:
-        return "not a sound or video file, or damaged beyond reading"
-    lines = message.strip().splitlines()
-    return f"cannot be decoded: {lines[-1].split(': ')[-1]}" if lines else "the file holds no sound"
+    return torch.cat([wave[:0], *map(torch.from_numpy, resampled([wave.numpy()], rate, target))])
 
 
 @cache
 def _filters(device: torch.device) -> tuple[Tensor, Tensor]:
-    from torchaudio.functional import melscale_fbanks
-
-    bank = melscale_fbanks(FFT // 2 + 1, 20.0, SAMPLE_RATE / 2, MELS, SAMPLE_RATE, norm="slaney", mel_scale="slaney")
-    return torch.hann_window(WINDOW, device=device), bank.to(device)
+    return torch.hann_window(WINDOW, device=device), torch.from_numpy(mel_bank()).to(device)
 
 
 def mel_power(wave: Tensor) -> Tensor:

@@ -10,11 +10,10 @@ from __future__ import annotations
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
-from typing import NamedTuple
+from typing import Any, NamedTuple
 
 import numpy as np
-from numpy.typing import NDArray
-from torch import Tensor
+from numpy.typing import ArrayLike, NDArray
 
 from .lattice import Visit
 from .search import Sung
@@ -55,7 +54,7 @@ class _Slot(NamedTuple):
     least: float
 
 
-def sharpened(sung: Sequence[Sung], edges: Tensor, fixed: Sequence[int] = ()) -> list[Sung]:
+def sharpened(sung: Sequence[Sung], edges: ArrayLike, fixed: Sequence[int] = ()) -> list[Sung]:
     """The same lines with the exact places of their phones; see `refine`.
 
     Lines that follow each other are refined together, so that none runs into the next.
@@ -75,7 +74,7 @@ def sharpened(sung: Sequence[Sung], edges: Tensor, fixed: Sequence[int] = ()) ->
 
 
 def refine(
-    visits: Sequence[Visit], edges: Tensor, refining: Refining | None = None, fixed: Sequence[int] = ()
+    visits: Sequence[Visit], edges: ArrayLike, refining: Refining | None = None, fixed: Sequence[int] = ()
 ) -> list[Span]:
     """Start and end of each visit in frames, not whole.
 
@@ -89,11 +88,12 @@ def refine(
     if not visits:
         return []
     refining = refining or Refining()
+    odds = np.asarray(edges)
     slots = _slots(visits, refining.least)
     frames = np.array([slot.frame for slot in slots])
-    limits = _limits(frames, len(edges), fixed)
+    limits = _limits(frames, len(odds), fixed)
     first = max(visits[0].start - MARGIN, 0)
-    density = _smoothed(edges[first : visits[-1].end + MARGIN], refining.blur)
+    density = _smoothed(odds[first : visits[-1].end + MARGIN], refining.blur)
     scores, offsets = _scores(slots, density, first, limits, refining)
     moved = frames + offsets[_best(scores, slots)] / STEPS
     moved -= np.array(refining.bias)[[slot.kind for slot in slots]]
@@ -147,9 +147,9 @@ def _scores(
     return np.where(allowed | (offsets == 0), scores, -np.inf), offsets
 
 
-def _smoothed(edges: Tensor, blur: float) -> Floats:
+def _smoothed(edges: NDArray[np.floating[Any]], blur: float) -> Floats:
     """Log-odds (frames, 3) to edges a frame at each step, (1 + frames * STEPS, 3), from the first frame's centre on."""
-    shares = edges.double().sigmoid().cpu().numpy()
+    shares = 0.5 + 0.5 * np.tanh(edges.astype(np.float64) / 2)  # the logistic function, which overflows nowhere
     sparse = np.zeros((1 + len(shares) * STEPS, shares.shape[1]))
     sparse[:-1:STEPS] = shares
     time = np.arange(-int(4 * blur * STEPS), int(4 * blur * STEPS) + 1) / STEPS

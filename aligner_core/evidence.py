@@ -6,9 +6,7 @@ import math
 from collections.abc import Sequence
 
 import numpy as np
-import torch
-from numpy.typing import NDArray
-from torch import Tensor
+from numpy.typing import ArrayLike, NDArray
 
 from .costs import KIN, Decoding
 from .lattice import REST, Columns, Visit
@@ -17,6 +15,7 @@ from .viterbi import UNITS_PER_NAT, quantize
 
 BLOCK = 20_000  # frames weighed at a time
 
+Table = NDArray[np.float32]  # (frames, columns)
 Scores = NDArray[np.int16]  # (frames, columns) in units of `viterbi.quantize`: an hour takes 30 MB
 
 
@@ -30,10 +29,10 @@ def spells(symbols: Sequence[str]) -> bool:
     return set(LETTERS) <= set(symbols)
 
 
-def voice_probability(log_probs: Tensor, symbols: Sequence[str]) -> Tensor:
+def voice_probability(log_probs: ArrayLike, symbols: Sequence[str]) -> Table:
     """(frames, symbols) -> (frames,), the probability of any phone."""
-    phones = log_probs[:, 1 : 1 + len(phone_names(symbols))]
-    return torch.cat([phones[start : start + BLOCK].exp().sum(1) for start in range(0, len(phones), BLOCK)])
+    phones = np.asarray(log_probs, np.float32)[:, 1 : 1 + len(phone_names(symbols))]
+    return np.concatenate([np.exp(phones[start : start + BLOCK]).sum(1) for start in range(0, len(phones), BLOCK)])
 
 
 def columns(symbols: Sequence[str]) -> Columns:
@@ -43,28 +42,31 @@ def columns(symbols: Sequence[str]) -> Columns:
     return Columns(places, len(names) + 1, len(names) + 2, spells(symbols))
 
 
-def evidence(log_probs: Tensor, symbols: Sequence[str], decoding: Decoding) -> Tensor:
+def evidence(log_probs: ArrayLike, symbols: Sequence[str], decoding: Decoding) -> Table:
     """Posteriors to the scores that `viterbi` adds up: rests, each phone, rests within a line, and anything else.
 
     Shape:
         (frames, symbols) -> (frames, 1 + phones + 2), as `columns` says
     """
     names = phone_names(symbols)
-    phones = log_probs[:, 1 : 1 + len(names)]
-    voice = phones.logsumexp(-1, keepdim=True)
-    rest = torch.log(-torch.expm1(voice.clamp(max=-1e-6))) - decoding.rest  # silence or music is what no voice is
-    # Whatever is said, a network that knows what it does not know gives it the negative entropy on average.
-    expected = ((phones - voice).exp() * phones).sum(-1, keepdim=True)
-    other = torch.maximum(rest, expected - decoding.other)
-    scores = torch.cat([rest, _with_kin(phones, names, decoding.kin), rest - decoding.pause, other], 1)
-    return scores.clamp(min=decoding.floor)
+    phones = np.asarray(log_probs, np.float32)[:, 1 : 1 + len(names)]
+    with np.errstate(all="ignore"):  # what is no number is told by `quantize`
+        voice = _logsumexp(phones)
+        rest = np.log(-np.expm1(np.minimum(voice, -1e-6))) - decoding.rest  # silence or music is what no voice is
+        # Whatever is said, a network that knows what it does not know gives it the negative entropy on average.
+        expected = (np.exp(phones - voice) * phones).sum(1, keepdims=True)
+        other = np.maximum(rest, expected - decoding.other)
+        parts = [rest, _with_kin(phones, names, decoding.kin), rest - decoding.pause, other]
+        scores: Table = np.concatenate(parts, 1)
+        return np.maximum(scores, np.float32(decoding.floor), out=scores)
 
 
-def weighed(log_probs: Tensor, symbols: Sequence[str], decoding: Decoding) -> Scores:
+def weighed(log_probs: ArrayLike, symbols: Sequence[str], decoding: Decoding) -> Scores:
     """`evidence` of a sound of any length, quantized."""
-    out = np.empty((len(log_probs), len(phone_names(symbols)) + 3), np.int16)
-    for start in range(0, len(log_probs), BLOCK):
-        out[start : start + BLOCK] = quantize(evidence(log_probs[start : start + BLOCK], symbols, decoding).numpy())
+    table = np.asarray(log_probs, np.float32)
+    out = np.empty((len(table), len(phone_names(symbols)) + 3), np.int16)
+    for start in range(0, len(table), BLOCK):
+        out[start : start + BLOCK] = quantize(evidence(table[start : start + BLOCK], symbols, decoding))
     return out
 
 
@@ -84,14 +86,22 @@ def lead(scores: Scores, column: int) -> NDArray[np.float32]:
     return (scores[:, column].astype(np.float32) - scores[:, -1]) / np.float32(UNITS_PER_NAT)
 
 
-def _with_kin(phones: Tensor, names: Sequence[str], share: float) -> Tensor:
+def _logsumexp(rows: Table) -> Table:
+    """(n, m) -> (n, 1)."""
+    highest: Table = rows.max(1, keepdims=True).clip(np.finfo(np.float32).min)  # finite, also where nothing is possible
+    total: Table = np.exp(rows - highest).sum(1, keepdims=True)
+    return np.log(total) + highest
+
+
+def _with_kin(phones: Table, names: Sequence[str], share: float) -> Table:
     if not share or spells(names):
         return phones
     column = {name: i for i, name in enumerate(names)}
-    out = phones.clone()
+    out = phones.copy()
     for name, relatives in KIN.items():
         for relative in relatives:
-            out[:, column[name]] = torch.logaddexp(out[:, column[name]], phones[:, column[relative]] + math.log(share))
+            likely = phones[:, column[relative]] + np.float32(math.log(share))
+            out[:, column[name]] = np.logaddexp(out[:, column[name]], likely)
     return out
 
 

@@ -10,7 +10,6 @@ from itertools import compress
 
 import numpy as np
 from numpy.typing import NDArray
-from torch import Tensor
 
 from .anchors import Anchor, Chosen, clock
 from .confidence import believed, trusted
@@ -38,7 +37,7 @@ class Heard:
     scores: Scores
     voice: NDArray[np.float32]
     frame: float
-    edges: Tensor | None = None
+    edges: NDArray[np.float32] | None = None
 
     def at(self, seconds: float) -> int:
         """The nearest frame."""

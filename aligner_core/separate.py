@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any, Protocol, runtime_checkable
 import torch
 from torch import Tensor
 
-from . import audio
+from . import audio, streaming
 from .errors import AlignerError, WeightsError
 from .resampling import resampled
 from .spool import Spool
@@ -122,8 +122,8 @@ def voice(
             cache.keep_voice(place, samples)
     if progress:
         progress(1.0)
-    for begin in range(0, len(samples), audio.BLOCK):
-        yield torch.from_numpy(samples[begin : begin + audio.BLOCK]).float() / FULL
+    for begin in range(0, len(samples), streaming.BLOCK):
+        yield torch.from_numpy(samples[begin : begin + streaming.BLOCK]).float() / FULL
 
 
 def _separated(sound: str | Path, separator: Separator, progress: Progress | None) -> Iterator[Tensor]:
@@ -132,7 +132,8 @@ def _separated(sound: str | Path, separator: Separator, progress: Progress | Non
     with Spool(audio.stream(sound, rate, CHANNELS), CHANNELS) as music:
         if progress:
             progress(0.0)
-        for block in resampled(_pieces(music, separator, progress), rate, audio.SAMPLE_RATE):
+        pieces = (piece.numpy() for piece in _pieces(music, separator, progress))
+        for block in map(torch.from_numpy, resampled(pieces, rate, audio.SAMPLE_RATE)):
             yield (block * FULL).round().clamp(-FULL, FULL - 1).to(torch.int16)
 
 

@@ -5,12 +5,15 @@ from __future__ import annotations
 import tempfile
 from collections.abc import Iterable
 from types import TracebackType
-from typing import Self
+from typing import TYPE_CHECKING, Self
 
-import torch
-from torch import Tensor
+import numpy as np
+from numpy.typing import ArrayLike, NDArray
 
 from .errors import AudioError
+
+if TYPE_CHECKING:
+    from torch import Tensor
 
 IN_MEMORY = 2**26  # bytes: half an hour of log-mels, 17 minutes of mono at 16 kHz; what is longer goes to a file
 SAMPLE = 4  # bytes
@@ -42,28 +45,27 @@ class Rows:
         """Forget all of them."""
         self._file.close()
 
-    def write(self, rows: Tensor) -> None:
-        """Add float32 rows (n, width).
+    def write(self, rows: ArrayLike) -> None:
+        """Add float32 rows (n, width), an array or a tensor on the CPU.
 
         Raises:
             AudioError: there is no room for them.
         """
+        added = np.ascontiguousarray(rows, np.float32)
         try:
-            self._file.write(rows.contiguous().numpy().data)
+            self._file.write(added.data)
         except OSError as error:
             place = tempfile.gettempdir()
             what = f"no room for a long sound: {error.strerror}"
             raise AudioError(what, place, "free some, or set TMPDIR") from error
-        self.count += len(rows)
+        self.count += len(added)
 
-    def read(self, first: int, last: int) -> Tensor:
+    def read(self, first: int, last: int) -> NDArray[np.float32]:
         """Rows `first` to `last` of those that there are, (n, width), the caller's own."""
         row = SAMPLE * self.width
         self._file.seek(first * row)
         data = bytearray(self._file.read(max(min(last, self.count) - first, 0) * row))
-        return (
-            torch.frombuffer(data, dtype=torch.float32).reshape(-1, self.width) if data else torch.empty(0, self.width)
-        )
+        return np.frombuffer(data, np.float32).reshape(-1, self.width)
 
 
 class Spool:
@@ -77,11 +79,11 @@ class Spool:
         AudioError: there is no room for it.
     """
 
-    def __init__(self, blocks: Iterable[Tensor], channels: int = 1) -> None:
+    def __init__(self, blocks: Iterable[ArrayLike], channels: int = 1) -> None:
         self._rows = Rows(channels)
         try:
             for block in blocks:
-                self._rows.write(block.reshape(channels, -1).T)
+                self._rows.write(np.asarray(block).reshape(channels, -1).T)
         except BaseException:
             self._rows.close()
             raise
@@ -101,7 +103,9 @@ class Spool:
 
     def part(self, begin: int, end: int) -> Tensor:
         """Samples `begin` to `end`, (channels, end - begin); what lies outside the sound is silent."""
+        import torch
+
         there = self._rows.read(max(begin, 0), min(end, self.samples))
         before = min(max(begin, 0), end) - begin
         missing = end - begin - before - len(there)
-        return torch.nn.functional.pad(there.T, (before, missing))
+        return torch.from_numpy(np.pad(there.T, ((0, 0), (before, missing))))

@@ -9,9 +9,10 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
+    from aligner_core.acoustic.light import Runtime
     from aligner_core.align import Aligner, Progress
+    from aligner_core.evidence import Table
+    from aligner_core.separate import Separator
     from aligner_core.timeline import Alignment
 
 Say = Callable[[str], None]
@@ -19,22 +20,28 @@ Say = Callable[[str], None]
 
 @dataclass(frozen=True)
 class Source:
-    """A sound file, what hears it, whether the voice is separated first, and whether what comes of it is kept."""
+    """A sound file, what hears it, whether the voice is separated first, whether what comes of it is kept, and what
+    computes: see `acoustic.light`."""
 
     name: str
     model: str | None
     device: str
     separate: bool
     cached: bool
+    runtime: Runtime = "auto"
 
     def key(self, separator: str) -> str | None:
         """The name of its entry in the cache; None: it is to have none, or nobody knows yet."""
-        from aligner_core import acoustic, cache
+        from aligner_core import cache, weights
+        from aligner_core.acoustic.light import runs_light
 
-        return cache.key(self.name, acoustic.checkpoint(self.model), self.device, separator) if self.cached else None
+        if not self.cached:
+            return None
+        by = "light" if runs_light(self.runtime, self.model, self.device) else self.device
+        return cache.key(self.name, weights.checkpoint(self.model), by, separator)
 
 
-def hear(source: Source, text: Alignment, progress: Progress | None, say: Say) -> tuple[Aligner, Tensor]:
+def hear(source: Source, text: Alignment, progress: Progress | None, say: Say) -> tuple[Aligner, Table]:
     """An aligner and what its model hears in the sound, log-probabilities (frames, symbols).
 
     Args:
@@ -42,33 +49,37 @@ def hear(source: Source, text: Alignment, progress: Progress | None, say: Say) -
         say: hears of each step.
 
     Raises:
-        AlignerError: as `Aligner.load` and `Aligner.hear`.
+        AlignerError: as `Aligner.load` and `Aligner.table`.
     """
-    import torch
-
-    from aligner_core import Aligner, acoustic, audio
+    from aligner_core import Aligner, acoustic, streaming
     from aligner_core.cache import Cache, Facts
-    from aligner_core.separate import Demucs
 
-    separator = Demucs(source.device) if source.separate else None
+    separator = _separator(source)
     by = separator.name if separator else ""
     if (place := source.key(by)) and (known := Cache().fetch(place)):
         say("found in the cache")
         if progress:
             progress(1.0)
-        log_probs, facts = known
-        model = acoustic.Deferred(**vars(facts), source=source.model, device=source.device)
-        return Aligner(model), torch.from_numpy(log_probs)
+        heard, facts = known
+        return Aligner(acoustic.Deferred(**vars(facts), source=source.model, device=source.device)), heard
     with hushed():
-        audio.stream(source.name).close()  # what is no sound is told before a model is loaded
-    aligner = Aligner.load(source.model, source.device)
+        streaming.stream(source.name).close()  # what is no sound is told before a model is loaded
+    aligner = Aligner.load(source.model, source.device, source.runtime)
     say("model loaded")
     with _hushed_at_first(progress) as onward:
-        heard = aligner.hear(source.name, onward, text, separator, Cache() if source.cached else None)
+        heard = aligner.table(source.name, onward, text, separator, Cache() if source.cached else None)
     if place := place or source.key(by):  # a model that was fetched had no content before
         hears = aligner.model
-        Cache().keep(place, heard.numpy(), Facts(hears.symbols, hears.sample_rate, hears.frame_seconds))
+        Cache().keep(place, heard, Facts(hears.symbols, hears.sample_rate, hears.frame_seconds))
     return aligner, heard
+
+
+def _separator(source: Source) -> Separator | None:
+    if not source.separate:
+        return None
+    from aligner_core.separate import Demucs
+
+    return Demucs(source.device)
 
 
 @contextmanager

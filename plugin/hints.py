@@ -18,7 +18,7 @@ from .files import read_text
 from .formats import FormatError
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    from numpy.typing import ArrayLike
 
     from aligner_core.align import Aligner
     from aligner_core.anchors import Anchor, Part
@@ -87,7 +87,7 @@ class Hints:
             fixed += [anchor for anchor in more if (anchor.line, anchor.word) not in said]
         return fixed
 
-    def aligned(self, aligner: Aligner, heard: Tensor, text: Alignment) -> Alignment:
+    def aligned(self, aligner: Aligner, heard: ArrayLike, text: Alignment) -> Alignment:
         """The text with times, (frames, symbols) heard.
 
         Raises:

@@ -18,7 +18,9 @@ from aligner_core.anchors import Anchor, Part
 from aligner_core.timeline import Alignment, Line, Word
 
 if TYPE_CHECKING:
+    import numpy as np
     import torch
+    from numpy.typing import NDArray
 
     from aligner_core.acoustic import AcousticModel
 
@@ -131,7 +133,8 @@ class Listener:
     asked: list[tuple[str | None, str]] = field(default_factory=list)
     told: list[Any] = field(default_factory=list)  # the hints
 
-    def load(self, model: str | None = None, device: str = "cpu") -> Self:
+    def load(self, model: str | None = None, device: str = "cpu", runtime: str = "torch") -> Self:
+        assert runtime in ("auto", "torch", "light")
         self.asked.append((model, device))
         return self
 
@@ -148,6 +151,9 @@ class Listener:
     sample_rate = 16000
     frame_seconds = 0.01
 
+    def table(self, *arguments: Any) -> NDArray[np.float32]:
+        return self.hear(*arguments).numpy()
+
     def hear(self, sound: str, progress: Callable[[float], None] | None, lyrics: Alignment, *_: object) -> torch.Tensor:
         self.before()
         assert lyrics.lines
@@ -162,12 +168,12 @@ class Listener:
 
         return torch.zeros(int(100 * SONG_SECONDS) + 1, 2)
 
-    def retime(self, log_probs: torch.Tensor, timed: Alignment, trust: float) -> Alignment:
+    def retime(self, log_probs: NDArray[np.float32], timed: Alignment, trust: float) -> Alignment:
         self.told.append(trust)
         return self.align_heard(log_probs, timed, (), Part())
 
     def align_heard(
-        self, log_probs: torch.Tensor, lyrics: Alignment, anchors: Sequence[Anchor], part: Part
+        self, log_probs: NDArray[np.float32], lyrics: Alignment, anchors: Sequence[Anchor], part: Part
     ) -> Alignment:
         assert log_probs.shape == (int(100 * SONG_SECONDS) + 1, 2)
         self.told += [list(anchors), part]

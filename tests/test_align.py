@@ -169,7 +169,7 @@ def test_progress_ends_at_one() -> None:
 
 def test_neutral_evidence_is_the_posterior() -> None:
     log_probs = torch.randn(50, len(SYMBOLS)).log_softmax(-1)
-    scores = evidence(log_probs, SYMBOLS, NEUTRAL)
+    scores = torch.from_numpy(evidence(log_probs, SYMBOLS, NEUTRAL))
     assert scores.shape == (50, len(SYMBOLS) + 1)
     assert torch.allclose(scores[:, 1:-2], log_probs[:, 1:-1])
     assert torch.allclose(scores[:, 0].exp(), log_probs[:, [0, -1]].exp().sum(1), atol=1e-5)

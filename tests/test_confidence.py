@@ -67,7 +67,7 @@ def told(lines: list[list[str]], sure: list[float], seed: int = 0, freedom: Free
     """The lines with their trust."""
     log_probs = heard(lines, sure, seed)
     search, scores, sung = searched(log_probs, lines, freedom)
-    return trusted(search, scores, voice_probability(log_probs, SYMBOLS).numpy(), sung)
+    return trusted(search, scores, voice_probability(log_probs, SYMBOLS), sung)
 
 
 def trust(one: Sung) -> tuple[float, ...]:
@@ -92,7 +92,7 @@ def test_asking_how_far_a_line_is_to_be_trusted_moves_nothing(seed: int) -> None
     log_probs = heard(lines, [2.0] * 6, seed)
     search, scores, sung = searched(log_probs, lines)
     before = scores.copy()
-    asked = trusted(search, scores, voice_probability(log_probs, SYMBOLS).numpy(), sung)
+    asked = trusted(search, scores, voice_probability(log_probs, SYMBOLS), sung)
     assert [(one.line, one.visits) for one in asked] == [(one.line, one.visits) for one in sung]
     assert np.array_equal(scores, before)
 

@@ -17,10 +17,11 @@ from hypothesis import example, given, settings
 from hypothesis import strategies as st
 from torch import Tensor
 
-from aligner_core import audio, spool
+from aligner_core import audio, spool, streaming
 from aligner_core.acoustic import windows
 from aligner_core.acoustic.cnn import CnnConfig, CnnCtc
 from aligner_core.errors import AudioError
+from aligner_core.logmel import Mels
 from aligner_core.resampling import resampled
 
 RATES = [8000, 11025, 12000, 16000, 22050, 24000, 32000, 44100, 48000]
@@ -60,7 +61,8 @@ def small_model() -> CnnCtc:
 def test_resampled_blocks_are_the_resampled_whole(rate: int, sizes: list[int], samples: int) -> None:
     wave = noise(samples)
     whole = audio.resample(wave, rate)
-    parts = torch.cat(list(resampled(cut(wave, sizes), rate, 16000)))
+    blocks = (block.numpy() for block in cut(wave, sizes))
+    parts = torch.from_numpy(np.concatenate(list(resampled(blocks, rate, 16000))))
     assert len(whole) == -(-samples * 16000 // rate)
     assert len(parts) == len(whole)
     assert torch.allclose(parts, whole, atol=1e-6)
@@ -78,7 +80,8 @@ def test_resampling_is_that_of_torchaudio(rate: int) -> None:
 def test_a_late_click_stays_where_it_was(rate: int) -> None:
     wave = torch.zeros(100 * rate)
     wave[99 * rate] = 1.0
-    found = torch.cat(list(resampled(cut(wave, [54321]), rate, 16000)))
+    blocks = (block.numpy() for block in cut(wave, [54321]))
+    found = np.concatenate(list(resampled(blocks, rate, 16000)))
     assert int(found.argmax()) == 99 * 16000
 
 
@@ -99,7 +102,7 @@ def test_a_file_read_in_blocks_is_the_file_read_at_once(
     samples = np.random.default_rng(0).normal(0, 0.1, (2 * rate + 77, channels)).astype(np.float32)
     soundfile.write(path, samples, rate, subtype="FLOAT")
     whole = audio.resample(torch.from_numpy(samples.mean(axis=1)), rate)
-    monkeypatch.setattr(audio, "BLOCK", 1009)
+    monkeypatch.setattr(streaming, "BLOCK", 1009)
     blocks = list(audio.stream(path))
     assert len(blocks) > 1
     assert torch.allclose(torch.cat(blocks), whole, atol=1e-6)
@@ -115,7 +118,7 @@ def test_every_container_streams_to_what_it_loads_to(
     soundfile.write(plain, noise(3 * 44100).numpy(), 44100)
     subprocess.run([imageio_ffmpeg.get_ffmpeg_exe(), "-v", "error", "-i", plain, path], check=True)
     whole = audio.load(path)
-    monkeypatch.setattr(audio, "BLOCK", 997)
+    monkeypatch.setattr(streaming, "BLOCK", 997)
     assert torch.allclose(torch.cat(list(audio.stream(path))), whole, atol=1e-6)
 
 
@@ -123,7 +126,7 @@ def test_what_is_no_number_is_no_sound_in_any_block(tmp_path: Path, monkeypatch:
     samples = np.full(5000, 0.25, np.float32)
     samples[[10, 2500, 4990]] = np.nan, np.inf, -np.inf
     soundfile.write(tmp_path / "a.wav", samples, 16000, subtype="FLOAT")
-    monkeypatch.setattr(audio, "BLOCK", 999)
+    monkeypatch.setattr(streaming, "BLOCK", 999)
     wave = audio.load(tmp_path / "a.wav")
     assert wave[[10, 2500, 4990, 11]].tolist() == [0.0, 1.0, -1.0, 0.25]
 
@@ -131,7 +134,7 @@ def test_what_is_no_number_is_no_sound_in_any_block(tmp_path: Path, monkeypatch:
 def test_where_libsndfile_gives_up_ffmpeg_goes_on(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     soundfile.write(tmp_path / "a.wav", noise(50000).numpy(), 16000, subtype="FLOAT")
     whole = audio.load(tmp_path / "a.wav")
-    monkeypatch.setattr(audio, "BLOCK", 4000)
+    monkeypatch.setattr(streaming, "BLOCK", 4000)
     read = soundfile.SoundFile.read
 
     def failing(file: soundfile.SoundFile, *arguments: object, **options: object) -> object:
@@ -228,12 +231,12 @@ def test_a_full_disk_is_told_in_a_line(monkeypatch: pytest.MonkeyPatch) -> None:
     rows.close()
     monkeypatch.setattr(rows, "_file", Full())
     with pytest.raises(AudioError, match=r"no room for a long sound: No space left on device \(.*TMPDIR\)"):
-        windows._Mels(rows, [torch.zeros(5, audio.MELS)])
+        Mels(rows, [np.zeros((5, audio.MELS), np.float32)])
 
 
 HEAR = """
 import resource, sys, torch
-from aligner_core import audio, spool
+from aligner_core import audio, spool, streaming
 from aligner_core.acoustic.cnn import CnnConfig, CnnCtc
 model = CnnCtc(CnnConfig(width=16, kernels=(9, 15))).eval()
 model.log_probs(torch.zeros(160000))

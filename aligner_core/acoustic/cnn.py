@@ -7,43 +7,16 @@ say where words and phones begin and end.
 
 from __future__ import annotations
 
-from dataclasses import dataclass
-
 import torch
 from torch import Tensor, nn
 
 from aligner_core.asg import log_shares
 from aligner_core.audio import MELS
-from aligner_core.phones import PHONES
 
+from .cnn_sizes import CHAINED, EDGE_KERNELS, EDGES, MUSIC, SILENCE, SYMBOLS, CnnConfig
 from .windows import Windowed
 
-SILENCE, MUSIC = "sil", "music"
-SYMBOLS = (SILENCE, *PHONES, MUSIC)  # [0] is silence, and the blank of CTC; the last, music without a voice
-EDGES = ("start", "end", "inner")  # of a word, of a word, and from one phone of a word to the next
-CHAINED = 100  # frames beside a window after which transitions have forgotten it
-
-
-@dataclass(frozen=True)
-class CnnConfig:
-    """Sizes of the network; stored in its checkpoint.
-
-    Args:
-        width: channels throughout.
-        kernels: one trunk block each, its frames of 20 ms under the depth-wise convolution.
-        expansion: hidden channels of a block as a multiple of `width`.
-        dropout: probability, while training.
-        edge_width: channels of the head for edges; 0 for a network without one.
-        chained: the network has learnt transitions between symbols (`aligner_core.asg`).
-    """
-
-    width: int = 288
-    kernels: tuple[int, ...] = (9, 9, 15, 15, 21, 21, 31, 31, 31, 21, 21, 15, 9)
-    expansion: int = 3
-    dropout: float = 0.1
-    symbols: tuple[str, ...] = SYMBOLS
-    edge_width: int = 0
-    chained: bool = False
+__all__ = ["CHAINED", "EDGES", "MUSIC", "SILENCE", "SYMBOLS", "Block", "CnnConfig", "CnnCtc", "EdgeHead"]
 
 
 class Block(nn.Module):
@@ -79,13 +52,11 @@ class EdgeHead(nn.Module):
         log-mels (batch, frames, MELS), embedded (batch, frames, width) -> log-odds (batch, frames, len(EDGES))
     """
 
-    kernels = (9, 9, 9)
-
     def __init__(self, width: int, inner: int, dropout: float) -> None:
         super().__init__()
         self.sound = nn.Conv1d(MELS, inner, 5, padding=2)
         self.heard = nn.Conv1d(width, inner, 1)
-        self.blocks = nn.Sequential(*(Block(inner, k, 2, dropout) for k in self.kernels))
+        self.blocks = nn.Sequential(*(Block(inner, k, 2, dropout) for k in EDGE_KERNELS))
         self.norm = nn.LayerNorm(inner)
         self.out = nn.Linear(inner, len(EDGES))
         nn.init.constant_(self.out.bias, -3.0)  # edges are rare
@@ -95,11 +66,6 @@ class EdgeHead(nn.Module):
         x = self.sound(features.transpose(1, 2)) + self.heard(embedded.transpose(1, 2))
         log_odds: Tensor = self.out(self.norm(self.blocks(nn.functional.gelu(x)).transpose(1, 2)))
         return log_odds
-
-    @property
-    def reach(self) -> int:
-        """Frames to either side that an output frame depends on."""
-        return sum(k // 2 for k in self.kernels)
 
 
 class CnnCtc(Windowed):
@@ -156,7 +122,7 @@ class CnnCtc(Windowed):
     @property
     def width(self) -> int:
         """See `Windowed`."""
-        return len(self.symbols) + (len(EDGES) if self.edges else 0)
+        return self.config.columns
 
     def table(self, features: Tensor) -> Tensor:
         """See `Windowed`; what is heard with transitions is each symbol's share of all paths."""
@@ -170,5 +136,4 @@ class CnnCtc(Windowed):
     @property
     def reach(self) -> int:
         """See `Windowed`."""
-        beside = (self.edges.reach if self.edges else 0) + (CHAINED if self.config.chained else 0)
-        return 2 * sum(k // 2 for k in self.config.kernels) + 16 + beside
+        return self.config.reach

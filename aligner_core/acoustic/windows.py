@@ -8,10 +8,11 @@ from collections.abc import Callable, Iterable
 import torch
 from torch import Tensor, nn
 
-from aligner_core.audio import DYNAMIC_RANGE, FRAME_SECONDS, MELS, SAMPLE_RATE, log_mel_blocks
+from aligner_core.audio import FRAME_SECONDS, MELS, SAMPLE_RATE, log_mel_blocks
+from aligner_core.logmel import WINDOW_FRAMES, Mels
 from aligner_core.spool import Rows
 
-WINDOW_FRAMES = 3000  # that a network gives at a time; even, as networks may work on pairs of frames
+__all__ = ["WINDOW_FRAMES", "Windowed"]
 
 
 class Windowed(nn.Module):
@@ -68,48 +69,11 @@ class Windowed(nn.Module):
         """
         device = next(self.parameters()).device
         with Rows(MELS) as rows:
-            mels = _Mels(rows, log_mel_blocks(blocks, device))
+            mels = Mels(rows, (block.cpu().numpy() for block in log_mel_blocks(blocks, device)))
             out = torch.empty(mels.frames, self.width)
-            for begin in range(0, mels.frames, WINDOW_FRAMES):
-                end, before = min(begin + WINDOW_FRAMES, mels.frames), min(begin, self.reach)
-                features = mels.normalised(begin - before, end + self.reach).to(device)
-                out[begin:end] = self.table(features[None])[0, before : before + end - begin]
+            for window in mels.windows(self.reach, WINDOW_FRAMES):
+                features = torch.from_numpy(window.features).to(device)
+                out[window.begin : window.end] = self.table(features[None])[0, window.kept]
                 if progress:
-                    progress(end / mels.frames)
+                    progress(window.end / mels.frames)
         return out
-
-
-class _Mels:
-    """The log-mels of a whole sound, and what `audio.normalise` would take out of them.
-
-    Args:
-        rows: none yet; where they are kept.
-        blocks: log-mels (frames, MELS), one or more.
-    """
-
-    def __init__(self, rows: Rows, blocks: Iterable[Tensor]) -> None:
-        self.rows, loudest = rows, -float("inf")
-        for block in blocks:
-            loudest = max(loudest, float(block.max()))
-            rows.write(block.cpu())
-        self.floor = loudest - DYNAMIC_RANGE
-        total, squares = torch.zeros(MELS, dtype=torch.float64), 0.0
-        for begin in range(0, self.frames, WINDOW_FRAMES):
-            above = self._above_floor(begin, begin + WINDOW_FRAMES)
-            total += above.sum(0)
-            squares += float(above.square().sum(dtype=torch.float64))
-        mean = total / self.frames
-        variance = squares / self.frames / MELS - float(mean.square().mean())
-        self.mean, self.deviation = mean.float(), max(variance, 0.0) ** 0.5
-
-    def normalised(self, begin: int, end: int) -> Tensor:
-        """`audio.normalise` of all, frames `begin` to `end` of it: (frames, MELS)."""
-        return self._above_floor(begin, end).sub_(self.mean).div_(max(self.deviation, 1e-2))
-
-    @property
-    def frames(self) -> int:
-        """How many there are."""
-        return self.rows.count
-
-    def _above_floor(self, begin: int, end: int) -> Tensor:
-        return self.rows.read(begin, end).sub_(self.floor).clamp_(min=0)

@@ -51,7 +51,7 @@ class HeldOut:
             paths = list(best_visits(group, log_probs, least_frames(name)))
             figures |= _shares(name, "start", group, [spans(visits) for visits in paths])
             if edges:
-                refined = [spans(v, refine(v, x)) for v, x in zip(paths, edges, strict=True)]
+                refined = [spans(v, refine(v, x.cpu())) for v, x in zip(paths, edges, strict=True)]
                 figures |= _shares(f"{name}/refined", "start", group, refined)
                 figures |= _shares(f"{name}/refined_end", "end", group, refined)
             figures[f"{name}/blank"] = _blank(group, log_probs)

@@ -14,8 +14,7 @@ from aligner_core.audio import HOP, log_mel, normalise
 from aligner_core.costs import NEUTRAL
 from aligner_core.evidence import evidence
 from aligner_core.lattice import Columns, Lattice, Visit, lattice
-from aligner_core.viterbi import viterbi_batch
-from aligner_core.viterbi_torch import quantize
+from aligner_core.viterbi import quantize, viterbi_batch
 
 from .data import Corpus, Pronunciations, Utterance
 
@@ -50,7 +49,7 @@ def best_visits(
     """
     for begin in range(0, len(utterances), GROUP):
         group = utterances[begin : begin + GROUP]
-        scores = [quantize(evidence(x, SYMBOLS, NEUTRAL)) for x in log_probs[begin : begin + GROUP]]
+        scores = [_scores(x) for x in log_probs[begin : begin + GROUP]]
         lattices = [_fitting(u, len(s), min_frames) for u, s in zip(group, scores, strict=True)]
         lengths = [len(s) for s in scores]
         padded = torch.nn.utils.rnn.pad_sequence(scores, batch_first=True)
@@ -59,6 +58,11 @@ def best_visits(
         paths = iter(viterbi_batch(padded[known], [lengths[i] for i in known], graphs, padded.device))
         for found in lattices:
             yield [] if found is None else found.visits(next(paths))
+
+
+def _scores(log_probs: Tensor) -> Tensor:
+    """int32 (frames, symbols), where the log-probabilities are."""
+    return torch.from_numpy(quantize(evidence(log_probs.cpu(), SYMBOLS, NEUTRAL))).to(log_probs.device)
 
 
 def _fitting(utterance: Utterance, frames: int, min_frames: int) -> Lattice | None:

@@ -19,10 +19,9 @@ from plugin.formats.ass import Ass, clock, events, line_of
 from .job import Job, JobLine, Outcome
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from aligner_core.align import Aligner
     from aligner_core.anchors import Part
+    from aligner_core.evidence import Table
 
 SAME = 0.3  # seconds between two times that the scores count as the same
 JUST = 0.001  # seconds: less than a script can tell
@@ -65,10 +64,10 @@ class Sheet:
         return tuple(line.key for number, line in enumerate(self.shown, 1) if number not in found)
 
 
-Task = Callable[["Aligner", "Tensor", Job, Sheet], Outcome]
+Task = Callable[["Aligner", "Table", Job, Sheet], Outcome]
 
 
-def run(job: Job, hear: Callable[[str, Alignment], tuple[Aligner, Tensor]]) -> Outcome:
+def run(job: Job, hear: Callable[[str, Alignment], tuple[Aligner, Table]]) -> Outcome:
     """Do a job.
 
     Args:
@@ -85,13 +84,13 @@ def run(job: Job, hear: Callable[[str, Alignment], tuple[Aligner, Tensor]]) -> O
     return TASKS[job.task](*hear(job.audio, sheet.text), job, sheet)
 
 
-def _lines(aligner: Aligner, heard: Tensor, job: Job, sheet: Sheet) -> Outcome:
+def _lines(aligner: Aligner, heard: Table, job: Job, sheet: Sheet) -> Outcome:
     """New times for lines, and for the karaoke that is in them."""
     timed = _found(aligner, heard, job, sheet)
     return Outcome(sheet.changed(timed, RenderOptions("line")), missing=sheet.missing(timed))
 
 
-def _syllables(aligner: Aligner, heard: Tensor, job: Job, sheet: Sheet) -> Outcome:
+def _syllables(aligner: Aligner, heard: Table, job: Job, sheet: Sheet) -> Outcome:
     """A karaoke tag for each syllable or word; tags that are there get new durations."""
     level, tag = job.options.get("level", "syllable"), job.options.get("tag", "kf")
     options = RenderOptions(cast(Level, level), cast(KaraokeTag, tag))
@@ -102,13 +101,13 @@ def _syllables(aligner: Aligner, heard: Tensor, job: Job, sheet: Sheet) -> Outco
     return Outcome(sheet.changed(timed, options), missing=sheet.missing(timed))
 
 
-def _retime(aligner: Aligner, heard: Tensor, job: Job, sheet: Sheet) -> Outcome:
+def _retime(aligner: Aligner, heard: Table, job: Job, sheet: Sheet) -> Outcome:
     """Old times made right; lines of scenes that are gone stay where they were."""
     timed = aligner.retime(heard, sheet.text, _number(job.options, "trust", 0.5)).as_written()
     return Outcome(sheet.changed(timed, RenderOptions("line")), missing=sheet.missing(timed))
 
 
-def _check(aligner: Aligner, heard: Tensor, job: Job, sheet: Sheet) -> Outcome:
+def _check(aligner: Aligner, heard: Table, job: Job, sheet: Sheet) -> Outcome:
     """The lines whose times are less likely right than the threshold."""
     threshold = _number(job.options, "threshold", 0.5)
     found: dict[int, list[Line]] = {number: [] for number in range(1, len(sheet.shown) + 1)}
@@ -126,7 +125,7 @@ def _check(aligner: Aligner, heard: Tensor, job: Job, sheet: Sheet) -> Outcome:
 TASKS: Mapping[str, Task] = {"lines": _lines, "syllables": _syllables, "retime": _retime, "check": _check}
 
 
-def _found(aligner: Aligner, heard: Tensor, job: Job, sheet: Sheet) -> Alignment:
+def _found(aligner: Aligner, heard: Table, job: Job, sheet: Sheet) -> Alignment:
     """Where lines are heard, with lead-ins and lead-outs."""
     part = _part(job, sheet, len(heard) * aligner.model.frame_seconds)
     timed = aligner.align_heard(heard, _bare(sheet.text), (), part).as_written()
@@ -160,7 +159,7 @@ def _with_leads(lines: Sequence[Line], lead: float, tail: float) -> Iterable[Lin
     return (replace(line, start=first[at], end=last[at]) if at in first else line for at, line in enumerate(lines))
 
 
-def _within(aligner: Aligner, heard: Tensor, text: Alignment) -> Alignment:
+def _within(aligner: Aligner, heard: Table, text: Alignment) -> Alignment:
     """Each line in its own time, which it keeps: only what is in it is looked for, and all of it is said."""
     from aligner_core import Aligner
 
@@ -169,7 +168,7 @@ def _within(aligner: Aligner, heard: Tensor, text: Alignment) -> Alignment:
     return replace(text, lines=tuple(replace(line, number=at) for at, line in enumerate(lines, 1)))
 
 
-def _inside(aligner: Aligner, heard: Tensor, line: Line) -> Line:
+def _inside(aligner: Aligner, heard: Table, line: Line) -> Line:
     start, end, frame = line.start or 0.0, line.end or 0.0, aligner.model.frame_seconds
     bare = _bare(Alignment((line,)))
     try:

@@ -19,9 +19,8 @@ from . import job as exchange
 from . import tasks
 
 if TYPE_CHECKING:
-    from torch import Tensor
-
     from aligner_core.align import Aligner
+    from aligner_core.evidence import Table
     from aligner_core.timeline import Alignment
 
 LOOK = 0.05  # seconds between two looks for a cancel
@@ -76,7 +75,7 @@ class _Ears:
         self.progress = job.with_name(job.name + exchange.PROGRESS)
         self.told = -1
 
-    def hear(self, sound: str, text: Alignment) -> tuple[Aligner, Tensor]:
+    def hear(self, sound: str, text: Alignment) -> tuple[Aligner, Table]:
         """What is heard in a sound, from the cache where it was heard before, and what aligns with it."""
         from plugin.hearing import Source, hear
 
