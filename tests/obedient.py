@@ -18,7 +18,8 @@ from aligner_core.timeline import Alignment, Line, Word
 from plugin.library.work import Item, Settings
 
 if TYPE_CHECKING:
-    from torch import Tensor
+    import numpy as np
+    from numpy.typing import NDArray
 
     from aligner_core.align import Aligner
 
@@ -66,7 +67,7 @@ class Obedient:
         aligner: Any = Even()
         return cls(aligner)
 
-    def hear(self, song: str, text: Alignment) -> Tensor:  # noqa: ARG002 (a Hearer)
+    def hear(self, song: str, text: Alignment) -> NDArray[np.float32]:  # noqa: ARG002 (a Hearer)
         """Ten seconds."""
         path = Path(song)
         with (path.parent / "heard.log").open("a") as log:

@@ -38,10 +38,10 @@ def connected(address: str, jobs: int | None) -> Iterator[Any]:
         ClusterError: Ray is not installed, or nobody answers.
     """
     ray = _ray()
+    _require_answer(address)
     if ray.is_initialized():
         yield ray
         return
-    _require_answer(address)
     with _own_signals():
         _init(ray, address, jobs)
         try:

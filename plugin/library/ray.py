@@ -6,7 +6,7 @@ Whatever is wrong with a song is in its outcome; Ray tries again only what died.
 
 from __future__ import annotations
 
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property
@@ -49,7 +49,7 @@ class RayEngine:
     load: Load = Own.load
     say: Say = lambda _: None
 
-    def run(self, items: Sequence[Item], settings: Settings) -> Iterator[Outcome]:
+    def run(self, items: Sequence[Item], settings: Settings) -> Generator[Outcome, None, None]:
         """See `Engine`; closed early, it gives the songs in work `PATIENCE` to end.
 
         Raises:
