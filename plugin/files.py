@@ -7,6 +7,7 @@ import os
 import re
 import secrets
 import stat
+from contextlib import suppress
 from dataclasses import dataclass
 from itertools import count
 from pathlib import Path
@@ -32,6 +33,7 @@ _ENDIAN = {  # the codecs that write no mark of their own
 }
 _CONTROL = re.compile(r"[\x00-\x08\x0e-\x1f\x7f]")  # what no text holds; tab, line ends and form feed may
 _DOS_END = "\x1a"
+_PREFIX, _SUFFIX, _TOKEN = ".karalign-", ".tmp", 12  # of files that are being written; a song's has a longer name
 _LOOK = 1000  # characters
 _GUESS = "cp1252"
 
@@ -141,6 +143,18 @@ def write_atomic(path: StrPath, data: bytes) -> None:
         raise FileError(f"cannot be written: {_reason(error)}", str(path)) from error
 
 
+def sweep_parts(folder: Path, before: float) -> None:
+    """Delete what processes that were killed have left of `write_atomic` in a folder.
+
+    Args:
+        before: a time; what was changed later may still be written to.
+    """
+    for path in folder.glob(f"{_PREFIX}{'?' * _TOKEN}{_SUFFIX}"):
+        with suppress(OSError):  # it is gone, or not ours to delete
+            if path.stat().st_mtime < before:
+                path.unlink()
+
+
 def _read_bytes(path: StrPath) -> bytes:
     try:
         with Path(path).open("rb") as file:
@@ -178,7 +192,8 @@ def _decode(data: bytes, encodings: tuple[str, ...], where: str) -> tuple[str, s
 
 
 def _replace(target: Path, data: bytes, mode: int | None) -> None:
-    beside = target.with_name(f".karalign-{secrets.token_hex(6)}.tmp")  # short: the target's name may be the longest
+    # short: the target's name may be the longest
+    beside = target.with_name(f"{_PREFIX}{secrets.token_hex(_TOKEN // 2)}{_SUFFIX}")
     try:
         with beside.open("xb") as file:
             file.write(data)

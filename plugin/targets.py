@@ -133,10 +133,15 @@ def output_options(command: _F) -> _F:
 
 def karaoke_options(command: _F) -> _F:
     """Those without --format."""
+    clobber = click.option("--no-clobber", is_flag=True, help="Refuse to overwrite a file that exists.")
+    return finish_options(clobber(command))
+
+
+def finish_options(command: _F) -> _F:
+    """--level and --k-tag alone."""
     level = "The finest times to write.  [default: what is usual for the format]"
     tag = "ASS: light a syllable up at once (k), from left to right (kf) or by its outline (ko)."
     for option in (
-        click.option("--no-clobber", is_flag=True, help="Refuse to overwrite a file that exists."),
         click.option("--k-tag", type=click.Choice(("k", "kf", "ko")), default="kf", show_default=True, help=tag),
         click.option("--level", type=click.Choice(LEVELS), help=level),
     ):

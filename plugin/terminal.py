@@ -4,11 +4,14 @@ from __future__ import annotations
 
 import re
 import sys
+import time
 from collections.abc import Callable, Iterator
 from contextlib import contextmanager
 from typing import Any, TypeVar
 
 import click
+
+from aligner_core.acoustic.runtimes import RUNTIMES
 
 _F = TypeVar("_F", bound=Callable[..., Any])
 _DEVICE = re.compile(r"auto|cpu|cuda(:\d+)?")
@@ -29,11 +32,42 @@ def progress_bar(label: str, shown: bool) -> Iterator[Callable[[float], None] | 
         yield lambda share: bar.update(round(1000 * share) - bar.pos)
 
 
+@contextmanager
+def counting_bar(label: str, length: int, shown: bool) -> Iterator[Callable[[], None]]:
+    """A bar with the rate and the time left, to be called for each thing done; nothing is seen unless `shown`."""
+    if not shown:
+        yield lambda: None
+        return
+    begun, done = time.monotonic(), 0
+
+    def rate(_: object) -> str:
+        return f"{done / max(time.monotonic() - begun, 0.1):.1f}/s" if done else ""
+
+    with click.progressbar(
+        length=length, label=label, show_pos=True, show_percent=True, item_show_func=rate, file=sys.stderr
+    ) as bar:
+
+        def step() -> None:
+            nonlocal done
+            done += 1
+            bar.update(1)
+
+        yield step
+
+
 def device_option(command: _F) -> _F:
     """The option --device."""
     return click.option(
         "--device", default="cpu", show_default=True, callback=_device, metavar="DEVICE",
         help="Where the model runs: cpu, cuda, cuda:N or auto.",
+    )(command)  # fmt: skip
+
+
+def runtime_option(command: _F) -> _F:
+    """The option --runtime."""
+    return click.option(
+        "--runtime", type=click.Choice(RUNTIMES), default="auto", show_default=True,
+        help="What computes on the CPU: torch, or light, ONNX Runtime, which starts sooner. auto: light if it can.",
     )(command)  # fmt: skip
 
 

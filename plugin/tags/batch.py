@@ -3,11 +3,10 @@
 from __future__ import annotations
 
 import json
-import sys
 from collections import Counter
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Sequence
 from concurrent.futures import ThreadPoolExecutor
-from contextlib import closing, contextmanager
+from contextlib import closing
 from dataclasses import dataclass
 from pathlib import Path
 from typing import Any, Literal, Self, TypeVar
@@ -16,6 +15,7 @@ import click
 
 from aligner_core.errors import AlignerError
 from plugin.report import count
+from plugin.terminal import counting_bar, on_terminal
 
 from .change import Changed
 from .pairs import Pair
@@ -119,10 +119,10 @@ def run(pairs: Sequence[Pair], work: Callable[[Pair], Changed], how: Running) ->
     folders = set() if how.dry_run else {pair.song.resolve().parent for pair in pairs}
     for folder in folders:
         sweep(folder)
-    shown = not how.quiet and not how.as_json and sys.stderr is not None and sys.stderr.isatty()
+    shown = not how.quiet and not how.as_json and on_terminal()
     outcomes: list[Outcome] = []
     with (
-        _progress(len(pairs) if shown else 0) as step,
+        counting_bar("songs", len(pairs), shown) as step,
         closing(_outcomes(pairs, work, how.jobs)) as coming,  # an interrupt must not leave the rest in the queue
     ):
         for outcome in coming:
@@ -149,16 +149,6 @@ def tell(outcomes: Sequence[Outcome], how: Running) -> int:
         parts = (f"{counts[status]} {status}" for status in ("changed", "unchanged", "skipped", "failed"))
         click.echo(f"{count(len(outcomes), 'song')}: {', '.join(part for part in parts if part[0] != '0')}")
     return int(counts["failed"] > 0)
-
-
-@contextmanager
-def _progress(length: int) -> Iterator[Callable[[], None]]:
-    """To be called for each song; a bar, unless `length` is 0."""
-    if not length:
-        yield lambda: None
-        return
-    with click.progressbar(length=length, label="songs", file=sys.stderr) as bar:
-        yield lambda: bar.update(1)
 
 
 def _outcomes(pairs: Sequence[Pair], work: Callable[[Pair], Changed], jobs: int) -> Generator[Outcome, None, None]:

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import os
-from collections.abc import Iterable, Iterator, Sequence
+from collections.abc import Container, Iterable, Iterator, Sequence
 from dataclasses import dataclass
 from functools import cache
 from pathlib import Path
@@ -31,8 +31,11 @@ class Pair:
     skip: str = ""
 
 
-def songs(names: Iterable[str], recursive: bool) -> list[Pair]:
+def songs(names: Iterable[str], recursive: bool, endings: tuple[str, ...] = SUFFIXES) -> list[Pair]:
     """All songs of these names and in these folders, each once, without texts.
+
+    Args:
+        endings: of songs in folders; by default those whose tags are known.
 
     Raises:
         TagError: a name is neither a song's nor a folder's.
@@ -41,7 +44,7 @@ def songs(names: Iterable[str], recursive: bool) -> list[Pair]:
     for name in names:
         path = Path(name)
         if path.is_dir():
-            found += [Pair(song, named=False) for song in _inside(path, recursive)]
+            found += [Pair(song, named=False) for song in _inside(path, recursive, endings)]
         else:
             found.append(Pair(path))
     return _once(found)
@@ -66,7 +69,7 @@ def pairs(names: Sequence[str], recursive: bool) -> list[Pair]:
         if owner[0] in given:
             raise TagError("has two texts", str(owner[0]), f"{given[owner[0]].name} or {text.name}")
         given[owner[0]] = text
-    folders = _Folders()
+    folders = Folders()
     return [_paired(pair, given.get(pair.song) or folders.beside(pair.song)) for pair in found]
 
 
@@ -82,9 +85,9 @@ def _endings() -> tuple[str, ...]:
     return tuple(ending for each in known for ending in each.extensions)
 
 
-def is_song(name: str) -> bool:
+def is_song(name: str, endings: tuple[str, ...] = SUFFIXES) -> bool:
     """Whether a file of this name, in a folder, is taken for a song; hidden ones are not."""
-    return name.lower().endswith(SUFFIXES) and not name.startswith(".")
+    return name.lower().endswith(endings) and not name.startswith(".")
 
 
 def texts(names: Iterable[str]) -> Texts:
@@ -99,11 +102,20 @@ def text_of(stem: str, there: Texts) -> str | None:
     return next((there[stem, ending] for ending in _endings() if (stem, ending) in there), None)
 
 
-class _Folders(dict[Path, Texts]):
-    """The texts of each folder; looked at once."""
+class Folders(dict[Path, Texts]):
+    """The texts of each folder; looked at once.
+
+    Args:
+        but: paths of files that are none.
+    """
+
+    def __init__(self, but: Container[str] = ()) -> None:
+        super().__init__()
+        self.but = but
 
     def __missing__(self, folder: Path) -> Texts:
-        self[folder] = texts(path.name for path in folder.iterdir()) if folder.is_dir() else {}
+        there = folder.iterdir() if folder.is_dir() else ()
+        self[folder] = texts(path.name for path in there if str(path) not in self.but)
         return self[folder]
 
     def beside(self, song: Path) -> Path | None:
@@ -112,12 +124,12 @@ class _Folders(dict[Path, Texts]):
         return song.with_name(name) if name else None
 
 
-def _inside(folder: Path, recursive: bool) -> Iterator[Path]:
+def _inside(folder: Path, recursive: bool, endings: tuple[str, ...]) -> Iterator[Path]:
     """The songs in a folder, by name; hidden files and folders are not looked at."""
     for place, folders, files in os.walk(folder):
         folders[:] = sorted(name for name in folders if recursive and not name.startswith("."))
         for name in sorted(files):
-            if is_song(name):
+            if is_song(name, endings):
                 yield Path(place, name)
 
 
