@@ -72,7 +72,7 @@ class Obedient:
         path = Path(song)
         with (path.parent / "heard.log").open("a") as log:
             log.write(f"{path.name} {os.getpid()} {os.environ.get('CUDA_VISIBLE_DEVICES')}\n")
-        _obey(path, path.read_text().split())
+        _obey(path, path.read_text(encoding="latin-1").split())
         heard: Any = range(1001)
         return heard  # type: ignore[no-any-return]
 
