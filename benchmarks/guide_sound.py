@@ -156,13 +156,18 @@ def installed() -> dict[str, tuple[str, ...]]:
 
 def _program(*command: str) -> Speak:
     def speak(sentence: Sentence) -> Take:
-        with tempfile.TemporaryDirectory() as folder:
-            told = {"file": f"{folder}/out.wav", "text": " ".join(sentence.words)}
-            subprocess.run([part.format(**told) for part in command], check=True, capture_output=True, timeout=60)
-            wave, rate = soundfile.read(told["file"], dtype="float32")
-        return Take(wave, rate, dictionary(sentence.text))
+        return Take(*rendered(command, " ".join(sentence.words)), dictionary(sentence.text))
 
     return speak
+
+
+def rendered(command: Sequence[str], text: str) -> tuple[Wave, int]:
+    """What a program says, (samples,), and its rate; `command` as in `OTHERS`."""
+    with tempfile.TemporaryDirectory() as folder:
+        told = {"file": f"{folder}/out.wav", "text": text}
+        subprocess.run([part.format(**told) for part in command], check=True, capture_output=True, timeout=60)
+        wave, rate = soundfile.read(told["file"], dtype="float32")
+    return wave, rate
 
 
 def plain(phones: Sequence[str]) -> tuple[str, ...]:
