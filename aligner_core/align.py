@@ -13,7 +13,8 @@ from numpy.typing import ArrayLike, NDArray
 
 from . import acoustic
 from .acoustic import AcousticModel
-from .acoustic.light import Light, Runtime, runs_light
+from .acoustic.light import Light
+from .acoustic.runtimes import Runtime, runs_light
 from .anchors import WHOLE, Anchor, Chosen, Part, checked, choose
 from .cache import Cache
 from .confidence import require_fit
@@ -66,7 +67,7 @@ class Aligner:
         """With the released model, or another: the name of one (`weights.names`), or a checkpoint.
 
         Args:
-            runtime: what computes, see `acoustic.light`.
+            runtime: what computes, see `acoustic.runtimes`.
 
         Raises:
             WeightsError: as `acoustic.load`, or the runtime cannot do it.

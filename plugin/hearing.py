@@ -9,8 +9,9 @@ from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
 if TYPE_CHECKING:
-    from aligner_core.acoustic.light import Runtime
+    from aligner_core.acoustic.runtimes import Runtime
     from aligner_core.align import Aligner, Progress
+    from aligner_core.cache import Facts
     from aligner_core.evidence import Table
     from aligner_core.separate import Separator
     from aligner_core.timeline import Alignment
@@ -21,7 +22,7 @@ Say = Callable[[str], None]
 @dataclass(frozen=True)
 class Source:
     """A sound file, what hears it, whether the voice is separated first, whether what comes of it is kept, and what
-    computes: see `acoustic.light`."""
+    computes: see `acoustic.runtimes`."""
 
     name: str
     model: str | None
@@ -33,7 +34,7 @@ class Source:
     def key(self, separator: str) -> str | None:
         """The name of its entry in the cache; None: it is to have none, or nobody knows yet."""
         from aligner_core import cache, weights
-        from aligner_core.acoustic.light import runs_light
+        from aligner_core.acoustic.runtimes import runs_light
 
         if not self.cached:
             return None
@@ -42,7 +43,8 @@ class Source:
 
 
 def hear(source: Source, text: Alignment, progress: Progress | None, say: Say) -> tuple[Aligner, Table]:
-    """An aligner and what its model hears in the sound, log-probabilities (frames, symbols).
+    """What the model hears in the sound, log-probabilities (frames, symbols), and an aligner for it, whose own model is
+    not loaded any more, or never was.
 
     Args:
         text: what is no text for any sound is refused before the model runs.
@@ -51,8 +53,8 @@ def hear(source: Source, text: Alignment, progress: Progress | None, say: Say) -
     Raises:
         AlignerError: as `Aligner.load` and `Aligner.table`.
     """
-    from aligner_core import Aligner, acoustic, streaming
-    from aligner_core.cache import Cache, Facts
+    from aligner_core import Aligner, acoustic
+    from aligner_core.cache import Cache
 
     separator = _separator(source)
     by = separator.name if separator else ""
@@ -61,17 +63,28 @@ def hear(source: Source, text: Alignment, progress: Progress | None, say: Say) -
         if progress:
             progress(1.0)
         heard, facts = known
-        return Aligner(acoustic.Deferred(**vars(facts), source=source.model, device=source.device)), heard
+    else:
+        heard, facts = _anew(source, text, progress, say, separator)
+        if place := place or source.key(by):  # a model that was fetched had no content before
+            Cache().keep(place, heard, facts)
+    return Aligner(acoustic.Deferred(**vars(facts), source=source.model, device=source.device)), heard
+
+
+def _anew(
+    source: Source, text: Alignment, progress: Progress | None, say: Say, separator: Separator | None
+) -> tuple[Table, Facts]:
+    """What the model hears, and what has to be known of it."""
+    from aligner_core import Aligner, streaming
+    from aligner_core.cache import Cache, Facts
+
     with hushed():
         streaming.stream(source.name).close()  # what is no sound is told before a model is loaded
     aligner = Aligner.load(source.model, source.device, source.runtime)
     say("model loaded")
     with _hushed_at_first(progress) as onward:
         heard = aligner.table(source.name, onward, text, separator, Cache() if source.cached else None)
-    if place := place or source.key(by):  # a model that was fetched had no content before
-        hears = aligner.model
-        Cache().keep(place, heard, Facts(hears.symbols, hears.sample_rate, hears.frame_seconds))
-    return aligner, heard
+    hears = aligner.model
+    return heard, Facts(hears.symbols, hears.sample_rate, hears.frame_seconds)
 
 
 def _separator(source: Source) -> Separator | None:

@@ -8,9 +8,8 @@ by rounding, 1e-5 or so, which may move a time by a frame: what was heard by one
 from __future__ import annotations
 
 from collections.abc import Callable, Iterable, Mapping
-from importlib.util import find_spec
 from pathlib import Path
-from typing import TYPE_CHECKING, Any, Literal, Self
+from typing import TYPE_CHECKING, Any, Self
 
 import numpy as np
 from numpy.typing import NDArray
@@ -22,49 +21,15 @@ from aligner_core.spool import Rows
 from aligner_core.streaming import SAMPLE_RATE
 from aligner_core.weights import checkpoint, released_file, weights_path
 
-from . import FORMAT
 from .archive import read
 from .cnn_sizes import EDGE_KERNELS, CnnConfig
 from .onnx_writer import MICROSOFT, Value, Writer
+from .runtimes import light_enough
 
 if TYPE_CHECKING:
     from torch import Tensor
 
-Runtime = Literal["auto", "torch", "light"]
-RUNTIMES: tuple[Runtime, ...] = ("auto", "torch", "light")
-PACKAGE = "onnxruntime"
-
 Weights = Mapping[str, NDArray[np.floating[Any]]]
-
-
-def runs_light(runtime: Runtime, model: str | Path | None, device: str) -> bool:
-    """Whether `Light` is to be taken: it was asked for, or with "auto" it can do what is asked.
-
-    Args:
-        model, device: as for `acoustic.load`.
-
-    Raises:
-        WeightsError: it was asked for, and is not installed or not for this device.
-    """
-    if runtime == "light":
-        if device != "cpu":
-            raise WeightsError("the light runtime works on the CPU", f"device {device}", "--runtime torch")
-        if not find_spec(PACKAGE):
-            raise WeightsError(f"{PACKAGE} is not installed", "light runtime", "pip install 'karalign[light]'")
-        return True
-    return runtime == "auto" and device == "cpu" and find_spec(PACKAGE) is not None and _able(checkpoint(model))
-
-
-def _able(path: Path) -> bool:
-    try:
-        data = read(path, tensors=False)
-    except WeightsError:  # told by who loads it
-        return False
-    return _ours(data) and not data["config"].get("chained")
-
-
-def _ours(data: Any) -> bool:
-    return isinstance(data, dict) and data.get("format") == FORMAT and data.get("backend") == "cnn"
 
 
 class Light:
@@ -102,7 +67,7 @@ class Light:
         if not path.is_file():
             raise WeightsError("there is no such checkpoint", str(path))
         data = read(path)
-        if not _ours(data) or data["config"].get("chained"):
+        if not light_enough(data):
             raise WeightsError("not a network that the light runtime knows", str(path), "--runtime torch")
         sizes: dict[str, Any] = {
             key: tuple(value) if isinstance(value, list) else value for key, value in data["config"].items()

@@ -50,9 +50,10 @@ class Writer:
     def model(self, given: Value, result: Value, widths: tuple[int, int]) -> bytes:
         """The whole network, from `given` (frames, widths[0]) to `result` (frames, widths[1])."""
         ends = _bytes(11, _table(given, widths[0])) + _bytes(12, _table(result, widths[1]))
-        graph = b"".join([*self._nodes, _text(2, "network"), *self._constants, ends])
+        graph = [*self._nodes, _text(2, "network"), *self._constants, ends]
         opsets = _bytes(8, _text(1, "") + _number(2, OPSET)) + _bytes(8, _text(1, MICROSOFT) + _number(2, MICROSOFTS))
-        return _number(1, IR_VERSION) + _bytes(7, graph) + opsets
+        head = _number(1, IR_VERSION) + opsets + _header(7, sum(map(len, graph)))
+        return b"".join([head, *graph])  # joined once: the constants are large
 
 
 def _table(name: str, width: int) -> bytes:
@@ -74,7 +75,11 @@ def _text(field: int, text: str) -> bytes:
 
 
 def _bytes(field: int, data: bytes) -> bytes:
-    return _varint(field << 3 | 2) + _varint(len(data)) + data
+    return _header(field, len(data)) + data
+
+
+def _header(field: int, length: int) -> bytes:
+    return _varint(field << 3 | 2) + _varint(length)
 
 
 def _number(field: int, number: int) -> bytes:

@@ -19,9 +19,10 @@ from plugin.hints import Hints, hint_options
 from plugin.layout import Layout, layout_options
 from plugin.sources import encoding_option, read_source
 from plugin.targets import STDOUT, check_writable, in_place_of, output_options, refuse_twice, resolve
-from plugin.terminal import chosen_device, device_option, on_terminal, progress_bar
+from plugin.terminal import chosen_device, device_option, on_terminal, progress_bar, runtime_option
 
 if TYPE_CHECKING:
+    from aligner_core.acoustic.runtimes import Runtime
     from aligner_core.align import Progress
     from aligner_core.timeline import Alignment
 
@@ -52,6 +53,7 @@ LOW_CONFIDENCE = 3  # exit code
     "--follow", is_flag=True, help="Also hear on which note each syllable is sung, for UltraStar."
 )  # fmt: skip
 @device_option
+@runtime_option
 @click.option(
     "--no-cache", is_flag=True, help="Hear the sound anew, and keep nothing of it for the next time."
 )  # fmt: skip
@@ -66,8 +68,8 @@ LOW_CONFIDENCE = 3  # exit code
 def command(
     ctx: click.Context, audio: str, lyrics: str, outputs: tuple[str, ...], page: str | None, format_name: str | None,
     level: Level | None, k_tag: KaraokeTag, no_clobber: bool, in_place: bool, encoding: str | None, layout: Layout,
-    model: str | None, separate: bool, follow: bool, device: str, no_cache: bool, hints: Hints,
-    min_confidence: float | None, as_json: bool, quiet: bool, verbose: bool,
+    model: str | None, separate: bool, follow: bool, device: str, runtime: Runtime, no_cache: bool,
+    hints: Hints, min_confidence: float | None, as_json: bool, quiet: bool, verbose: bool,
 ) -> None:  # fmt: skip
     """Time the text in LYRICS to the sound in AUDIO.
 
@@ -99,7 +101,7 @@ def command(
     say(f"{lyrics} read: {len(text.lines)} lines")
     shown = not quiet and not verbose and on_terminal()
     with progress_bar("aligning", shown) as progress, _names(audio, lyrics):
-        source = Source(audio, model, chosen_device(device), separate, not no_cache)
+        source = Source(audio, model, chosen_device(device), separate, not no_cache, runtime)
         alignment, length = _align(source, text, hints, asked, progress, say)
         alignment = _followed(audio, alignment) if follow else alignment
     notes = [*read.notes()]

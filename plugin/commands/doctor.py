@@ -52,6 +52,7 @@ def examine(deep: bool) -> Iterator[Check]:
     yield _model("letter model", "letters.npz")
     yield from _models()
     yield replace(_package("demucs"), hint="for --separate: pip install 'karalign[separate]'", essential=False)
+    yield replace(_package("onnxruntime"), hint="to start sooner: pip install 'karalign[light]'", essential=False)
     yield from _folders()
     yield _cache()
     if deep:
