@@ -138,9 +138,9 @@ class Listener:
         self.asked.append((model, device))
         return self
 
-    def __call__(self, model: AcousticModel, exact: bool = False) -> Self:
+    def __call__(self, model: AcousticModel, exact: bool | None = None) -> Self:
         assert model.symbols == self.symbols
-        self.told.append(exact)
+        self.told += [] if exact is None else [exact]
         return self
 
     @property
