@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-import hashlib
-import inspect
 import json
 import multiprocessing
 import time
@@ -15,15 +13,13 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-import aligner_core
 from aligner_core.errors import AlignmentError, LyricsError
 from aligner_core.timeline import Alignment
-from benchmarks import accuracy, packs, peers, peers_programs, peers_table, peers_warping
+from benchmarks import accuracy, packs, peers, peers_cache, peers_programs, peers_table, peers_warping
 from benchmarks.accuracy import PACKS, Aligned, Engine, Pack
-from benchmarks.engine_page import read, write
 from benchmarks.peers_table import OURS, PEERS, There
 
-CACHE = Path(__file__).resolve().parents[1] / "bench-out" / "peers"
+CORE = "*.py acoustic/*.py"  # of aligner_core: what our own figures depend on
 EVERY = {"spoken": 4, "sung": 3}  # of the rendered recordings, each so manyth: all voices alike
 QUICK = {"librispeech": 20, "songs": 5, "spoken": 40, "sung": 40}  # each so manyth in a quick run
 SHARES = (25, 50, 100, 300)  # ms
@@ -62,28 +58,11 @@ def chosen(plan: Plan, pack: Pack) -> list[str]:
 
 def kept(plan: Plan, pool: Executor, pack: Pack, name: str, found: There, keys: Sequence[str]) -> dict[str, Any]:
     """The figures of one aligner on one pack: those of an earlier run if nothing has changed since."""
-    size = (plan.root / pack.file).stat().st_size
-    about = [name, found.version, pack.name, str(size), *keys, sources(name)]
-    digest = hashlib.sha256("\n".join(about).encode()).hexdigest()[:16]
-    place = CACHE / f"{pack.name}-{name.replace(' ', '-').replace(',', '')}-{digest}.json"
-    if not place.is_file():
-        CACHE.mkdir(parents=True, exist_ok=True)
-        run = align(plan, pool, pack, name, keys)
-        aside = place.with_suffix(".part")
-        write(aside, brief(accuracy.figures(pack, name, run)))
-        aside.replace(place)
-    return read(place)
-
-
-def sources(name: str) -> str:
-    """A hash of the code, ours and theirs as it is called here, that the figures of an aligner depend on."""
     modules = (accuracy, packs, peers, peers_programs, peers_table, peers_warping)
-    texts = [inspect.getsource(module) for module in modules]
-    if name.startswith(OURS):
-        core = Path(aligner_core.__file__).parent
-        texts += [path.read_text("utf-8") for path in sorted([*core.glob("*.py"), *core.glob("acoustic/*.py")])]
-        texts.append((core / "weights" / "SHA256SUMS").read_text("utf-8"))
-    return hashlib.sha256("\0".join(texts).encode()).hexdigest()
+    source = peers_cache.code(*modules, core=CORE if name.startswith(OURS) else "")
+    about = [name, found.version, pack.name, str((plan.root / pack.file).stat().st_size), *keys, source]
+    run = partial(align, plan, pool, pack, name, keys)
+    return peers_cache.kept(f"{pack.name}-{name}", about, lambda: brief(accuracy.figures(pack, name, run())))
 
 
 def align(plan: Plan, pool: Executor, pack: Pack, name: str, keys: Sequence[str]) -> list[Aligned]:
