@@ -16,8 +16,8 @@ from aligner_core._version import __version__
 from aligner_core.errors import AlignerError
 
 COMMANDS = (
-    "align", "guide", "convert", "embed", "extract", "strip", "ass-preview", "show", "video", "score", "activations",
-    "formats", "aegisub", "aegisub-job", "doctor",
+    "align", "batch", "guide", "convert", "embed", "extract", "strip", "ass-preview", "show", "video", "score",
+    "activations", "formats", "aegisub", "aegisub-job", "doctor",
 )  # fmt: skip
 INTERRUPTED = 128 + signal.SIGINT  # exit code, as shells have it
 
@@ -71,6 +71,7 @@ def cli() -> None:
 
     \b
     karalign align song.mp3 lyrics.txt -o song.lrc -o song.ass
+    karalign batch -r music --write lrc
     karalign guide song.lrc --over song.mp3 -o guide.mp3
     karalign convert song.json -o song.srt --level word
     karalign embed song.mp3 song.lrc

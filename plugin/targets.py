@@ -170,7 +170,7 @@ def check_writable(path: Path, inputs: Sequence[str], clobber: bool) -> None:
     if path.is_dir():
         raise FileError("is a folder", str(path), "name a file in it")
     if not path.exists():
-        _try_folder(path.parent)
+        try_folder(path.parent)
     elif any(source != STDOUT and _same_file(str(path), source) for source in inputs):
         raise FileError("would overwrite the input", str(path), "choose another name")
     elif not clobber:
@@ -178,11 +178,15 @@ def check_writable(path: Path, inputs: Sequence[str], clobber: bool) -> None:
     elif path.is_file():
         if not os.access(path, os.W_OK):
             raise FileError("is write-protected", str(path))
-        _try_folder(path.resolve().parent)
+        try_folder(path.resolve().parent)
 
 
-def _try_folder(folder: Path) -> None:
-    """Make a nameless file there: the only test that also holds for root, on read-only disks and in /proc."""
+def try_folder(folder: Path) -> None:
+    """Make a nameless file there: the only test that also holds for root, on read-only disks and in /proc.
+
+    Raises:
+        FileError: it cannot be done.
+    """
     try:
         with tempfile.TemporaryFile(dir=folder):
             pass

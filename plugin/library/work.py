@@ -17,7 +17,7 @@ from plugin.formats import KaraokeTag, Level, RenderOptions, for_path
 from plugin.layout import Layout
 from plugin.report import DOUBTFUL, Doubt, Report
 from plugin.sources import Source, read_source
-from plugin.tags import TagError
+from plugin.tags import TagError, container_for
 from plugin.tags.change import Manner, embed
 from plugin.targets import Target
 
@@ -192,7 +192,7 @@ def guarded(item: Item, work: Callable[[], Outcome]) -> Outcome:
     try:
         return work()
     except AlignerError as error:
-        return Outcome(item, "failed", _told(error))
+        return Outcome(item, "failed", _told(error, item))
     except OSError as error:
         return Outcome(item, "failed", error.strerror or str(error))
     except Exception as error:  # noqa: BLE001 (a mistake of ours must not stop the other songs either)
@@ -230,7 +230,11 @@ def _done(item: Item, settings: Settings, hearer: Hearer) -> Outcome:
     alignment = _aligned(hearer.aligner, heard, text, item)
     aligning = clock.lap()
     notes = [*read.notes(), *_written(item, settings, put_back(alignment), read)]
-    slots = _embedded(item, settings.embed, put_back(alignment)) if settings.embed else ()
+    slots: tuple[str, ...] = ()
+    if settings.embed and item.outputs and not _has_tags(item.song):
+        notes.append("not embedded: the tags of such files are not known")
+    elif settings.embed:
+        slots = _embedded(item, settings.embed, put_back(alignment))
     sizes = tuple(Path(name).stat().st_size for name in item.outputs)
     length = (len(heard) - 1) * hearer.aligner.model.frame_seconds
     outcome = _judged(item, settings, alignment, length)
@@ -256,6 +260,13 @@ def _written(item: Item, settings: Settings, alignment: Alignment, read: Source)
             yield note.replace(target.name, Path(target.name).name)
 
 
+def _has_tags(song: str) -> bool:
+    try:
+        return bool(container_for(song))
+    except TagError:
+        return False
+
+
 def _embedded(item: Item, manner: Manner, alignment: Alignment) -> tuple[str, ...]:
     """The places that hold lyrics now, whether they had to be written or held them before."""
     changed = embed(Path(item.song), alignment, manner)
@@ -274,10 +285,10 @@ def _judged(item: Item, settings: Settings, alignment: Alignment, length: float)
     return Outcome(item, status, "", round(length, 3), *counted, score, report.doubts)
 
 
-def _told(error: AlignerError) -> str:
-    """The message without the folders, which are those of the item."""
-    named = type(error)(error.what, error.where.replace("\\", "/").rpartition("/")[2], error.hint)
-    return " ".join(str(named).splitlines())
+def _told(error: AlignerError, item: Item) -> str:
+    """The message without the folders and the name of the song, which are those of the item."""
+    place = "" if error.where == item.song else error.where.replace("\\", "/").rpartition("/")[2]
+    return " ".join(str(AlignerError(error.what, place, error.hint)).splitlines())
 
 
 class _Clock:
