@@ -155,6 +155,14 @@ def test_workers_share_gpus_as_they_are_told(tmp_path: Path) -> None:
     assert sorted(gpus.values()) == ["0", "0", "1", "1"]
 
 
+def test_a_song_that_takes_too_long_is_given_up_and_the_others_are_done(tmp_path: Path) -> None:
+    items = library(tmp_path, {"long": "sleep 1000", **GOOD})
+    got = {Path(outcome.item.song).stem: outcome for outcome in replace(ENGINE, timeout=3).run(items, Settings())}
+    assert (got["long"].status, got["long"].why) == ("failed", "took longer than 3 s")
+    assert [outcome.status for name, outcome in got.items() if name != "long"] == ["done"] * len(GOOD)
+    assert [name for name, _, _ in heard(tmp_path)].count("long.mp3") == 1
+
+
 def test_paths_from_here_are_found_by_workers_elsewhere(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
     library(tmp_path, {"song": "good"})
     monkeypatch.chdir(tmp_path)

@@ -1,15 +1,18 @@
-"""Many songs on many machines: Ray places the workers, starts them again and tries their songs again; we hand out.
+"""Many songs on many machines: Ray places workers and tells when one dies; songs are handed out one by one.
 
 A worker holds one model and does one song at a time, so a song that kills its worker takes no other song with it.
-Whatever is wrong with a song is in its outcome; Ray tries again only what died.
+Whatever is wrong with a song is in its outcome; only a song whose worker died is begun again, by the next that is free.
+Ray could begin it again by itself (`max_task_retries`), but where a whole machine has gone it uses up all its tries
+within a second, on an address where nobody is; and it would wait for one machine where another is free.
 """
 
 from __future__ import annotations
 
+import time
 from collections.abc import Callable, Generator, Iterator, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
-from functools import cached_property
+from functools import cached_property, partial
 from pathlib import Path
 from typing import Any
 
@@ -38,6 +41,7 @@ class RayEngine:
         jobs: workers; None: as many as there is room for when it starts.
         device: "cpu", or "cuda": Ray says which.
         share: of a GPU, for each worker on one.
+        timeout: seconds that an item may take; None: as long as it likes.
         load: what hears, by the settings and the device, in each worker.
         say: hears of workers that cannot be used.
     """
@@ -46,6 +50,7 @@ class RayEngine:
     jobs: int | None = None
     device: str = "cpu"
     share: float = 0.25
+    timeout: float | None = None
     load: Load = Own.load
     say: Say = lambda _: None
 
@@ -59,15 +64,12 @@ class RayEngine:
         if self.device not in ("cpu", "cuda"):
             raise ClusterError(f"--device {self.device}", hint="cpu or cuda: Ray says which GPU each worker gets")
         with connected(self.address, self.jobs) as ray:
-            make = ray.remote(**self._needs())(Worker).remote
-            count = min(self.jobs or self._room(ray), len(items))
-            workers = [make(_placed(settings), self.device, self.load) for _ in range(count)]
-            yield from _Handing(ray, workers, self.say).out(items)
+            make = partial(ray.remote(**self._needs())(Worker).remote, _placed(settings), self.device, self.load)
+            yield from _Handing(ray, make, items, self.timeout, self.say).out(self.jobs or self._room(ray))
 
     def _needs(self) -> dict[str, Any]:
-        """What one worker takes, and how often Ray tries."""
-        gpus = {"num_gpus": self.share} if self.device == "cuda" else {}
-        return {"num_cpus": 1, **gpus, "max_restarts": -1, "max_task_retries": TRIES - 1}
+        """What one worker takes."""
+        return {"num_cpus": 1, "num_gpus": self.share if self.device == "cuda" else 0}
 
     def _room(self, ray: Any) -> int:
         """How many workers fit into the cluster.
@@ -92,7 +94,7 @@ class Worker:
 
     @cached_property
     def hearer(self) -> Hearer:
-        """The model, loaded once; again by a worker that was started again."""
+        """The model, loaded once."""
         return self.load(self.settings, self.device)
 
     def ready(self) -> str:
@@ -112,51 +114,94 @@ class Worker:
 class _Handing:
     """Items given to workers as they become free: as many are under way as there are workers, and no more."""
 
-    def __init__(self, ray: Any, workers: Sequence[Any], say: Say) -> None:
-        self.ray, self.workers, self.say = ray, workers, say
-        self.starting = {worker.ready.remote(): worker for worker in workers}
-        self.busy: dict[Any, tuple[Any, Item]] = {}
+    def __init__(
+        self, ray: Any, make: Callable[[], Any], items: Sequence[Item], timeout: float | None, say: Say
+    ) -> None:
+        self.ray, self.make, self.timeout, self.say = ray, make, timeout, say
+        self.left = len(items)
+        self.fresh = map(_Song, items)
+        self.again: list[_Song] = []
+        self.starting: dict[Any, tuple[Any, int]] = {}  # workers, and how often one in their place has died so far
+        self.busy: dict[Any, tuple[Any, _Song]] = {}
 
-    def out(self, items: Sequence[Item]) -> Iterator[Outcome]:
-        """One outcome for every item.
+    def out(self, jobs: int) -> Iterator[Outcome]:
+        """One outcome for every item, by so many workers.
 
         Raises:
             AlignerError: no worker can be used.
         """
-        waiting, left = iter(items), len(items)
         try:
-            while left:
-                (ref,), _ = self.ray.wait([*self.busy, *self.starting], num_returns=1)
-                if ref in self.starting:
-                    self._started(ref, waiting)
-                else:
-                    worker, item = self.busy.pop(ref)
-                    outcome, alive = _outcome(self.ray, ref, item)
-                    if alive:
-                        self._next(worker, waiting)
-                    else:
-                        self.starting[worker.ready.remote()] = worker
-                    left -= 1
+            for _ in range(min(jobs, self.left)):
+                self._start(0)
+            while self.left:
+                refs, _ = self.ray.wait([*self.busy, *self.starting], num_returns=1, timeout=self._time_left())
+                if refs and refs[0] in self.starting:
+                    self._started(refs[0])
+                elif outcome := self._done(refs[0]) if refs else self._overdue():
+                    self.left -= 1
                     yield outcome
         finally:
             self._end()
 
-    def _started(self, ref: Any, waiting: Iterator[Item]) -> None:
-        worker = self.starting.pop(ref)
+    def _start(self, deaths: int) -> None:
+        worker = self.make()
+        self.starting[worker.ready.remote()] = worker, deaths
+
+    def _started(self, ref: Any) -> None:
+        worker, deaths = self.starting.pop(ref)
         try:
             _require_ready(self.ray, ref)
         except AlignerError as error:
-            if not self.starting and not self.busy:
+            self._kill(worker)
+            if isinstance(error, _DeadError) and deaths + 1 < TRIES:
+                self._start(deaths + 1)
+            elif self.starting or self.busy:
+                self.say(f"one worker less: {error}")
+            else:
                 raise
-            self.say(f"one worker less: {error}")
         else:
-            self._next(worker, waiting)
+            self._next(worker)
 
-    def _next(self, worker: Any, waiting: Iterator[Item]) -> None:
-        if (item := next(waiting, None)) is not None:
-            self.busy[worker.do.remote(_absolute(item))] = worker, item
+    def _next(self, worker: Any) -> None:
+        if song := self.again.pop() if self.again else next(self.fresh, None):
+            self.busy[worker.do.remote(_absolute(song.item))] = worker, replace(song, begun=time.monotonic())
         else:
-            self.ray.kill(worker)  # its place may be the only one for a worker that has to start again elsewhere
+            self._kill(worker)  # its room may be the only one for a worker that has to start elsewhere
+
+    def _done(self, ref: Any) -> Outcome | None:
+        """What became of an item; None: its worker died, and it is to be begun again."""
+        from ray.exceptions import RayError, RayTaskError
+
+        worker, song = self.busy.pop(ref)
+        try:
+            outcome: Outcome = replace(self.ray.get(ref), item=song.item)
+        except RayTaskError as error:
+            outcome = Outcome(song.item, "failed", f"unexpected: {_why(error)}")
+        except RayError:
+            self._kill(worker)  # it may only be out of reach
+            self._start(0)
+            if song.deaths + 1 < TRIES:
+                self.again.append(replace(song, deaths=song.deaths + 1))
+                return None
+            return Outcome(song.item, "failed", f"its worker died {TRIES} times")
+        self._next(worker)
+        return outcome
+
+    def _time_left(self) -> float | None:
+        """Seconds until the first item has had its time; the oldest comes first."""
+        if self.timeout is None or not self.busy:
+            return self.timeout
+        _, oldest = next(iter(self.busy.values()))
+        return max(0.0, oldest.begun + self.timeout - time.monotonic())
+
+    def _overdue(self) -> Outcome | None:
+        """The oldest item given up, if it has had its time; its worker may hang, so another takes its place."""
+        if not self.busy or self._time_left():
+            return None
+        worker, song = self.busy.pop(next(iter(self.busy)))
+        self._kill(worker)
+        self._start(0)
+        return Outcome(song.item, "failed", f"took longer than {self.timeout:g} s")
 
     def _end(self) -> None:
         """What is under way ends by itself, if it does so soon: then nothing half-written is left behind."""
@@ -164,9 +209,30 @@ class _Handing:
             if self.busy:
                 self.ray.wait(list(self.busy), num_returns=len(self.busy), timeout=PATIENCE)
         finally:
-            for worker in self.workers:
-                with suppress(Exception):  # the cluster may be what has gone
-                    self.ray.kill(worker)
+            for worker, _ in (*self.busy.values(), *self.starting.values()):
+                self._kill(worker)
+
+    def _kill(self, worker: Any) -> None:
+        with suppress(Exception):  # it, or the cluster, may be gone already
+            self.ray.kill(worker)
+
+
+@dataclass(frozen=True)
+class _Song:
+    """An item on its way.
+
+    Args:
+        deaths: of workers that had it.
+        begun: when it was handed out, by the clock of this process.
+    """
+
+    item: Item
+    deaths: int = 0
+    begun: float = 0.0
+
+
+class _DeadError(ClusterError):
+    """A worker that died while it started, which another in its place may not."""
 
 
 def _require_ready(ray: Any, ref: Any) -> None:
@@ -182,21 +248,9 @@ def _require_ready(ray: Any, ref: Any) -> None:
     except RayError as error:
         if isinstance(cause := _cause(error), AlignerError):
             raise cause from error
-        raise ClusterError(f"a worker cannot start: {_why(error)}", hint="is karalign installed there?") from error
+        raise _DeadError(f"a worker cannot start: {_why(error)}", hint="is karalign installed there?") from error
     if version != __version__:
         raise ClusterError(f"a worker has karalign {version}, and this is {__version__}", hint="install the same")
-
-
-def _outcome(ray: Any, ref: Any, item: Item) -> tuple[Outcome, bool]:
-    """What became of an item, and whether its worker lives."""
-    from ray.exceptions import RayError, RayTaskError
-
-    try:
-        return replace(ray.get(ref), item=item), True
-    except RayTaskError as error:
-        return Outcome(item, "failed", f"unexpected: {_why(error)}"), True
-    except RayError:
-        return Outcome(item, "failed", f"its worker died {TRIES} times"), False
 
 
 def _cause(error: Exception) -> Exception | None:
