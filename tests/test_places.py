@@ -17,7 +17,7 @@ from stores import object_store
 
 from aligner_core.errors import AlignerError
 from plugin.library import carry, work
-from plugin.library.places import PlaceError, back_up, beside, fetch, is_folder, is_url, name_of, put, songs
+from plugin.library.places import PlaceError, Shelves, back_up, fetch, is_folder, is_url, name_of, put, songs, whole
 from plugin.library.work import Item, Settings
 from plugin.tags.change import Manner
 from plugin.tags.pairs import pairs
@@ -86,7 +86,8 @@ def test_a_folder_of_a_store_holds_the_songs_and_texts_of_the_same_folder_here(
         here = [(str(pair.song), str(pair.text or "")) for pair in pairs([str(root)], recursive)]
         url = f"file://{root}"
         assert songs(url, recursive) == [(f"file://{song}", f"file://{text}" if text else "") for song, text in here]
-        assert [beside(song) for song, _ in songs(url, recursive)] == [text for _, text in songs(url, recursive)]
+        shelves = Shelves()
+        assert [shelves.beside(song) for song, _ in songs(url, recursive)] == [t for _, t in songs(url, recursive)]
 
 
 def test_every_kind_of_store_lists_alike(store: str, tmp_path: Path) -> None:
@@ -98,9 +99,24 @@ def test_every_kind_of_store_lists_alike(store: str, tmp_path: Path) -> None:
     assert songs(store, recursive=False) == [(f"{store}/a.flac", ""), (f"{store}/b.mp3", f"{store}/b.lrc")]
     deep = (f"{store}/deep/c.ogg", f"{store}/deep/c.json")
     assert songs(f"{store}/", recursive=True) == [*songs(store, recursive=False), deep]
-    assert beside(f"{store}/b.mp3") == f"{store}/b.lrc"
-    assert beside(f"{store}/a.flac") == ""
+    assert songs(store, recursive=False, endings=(".flac",)) == [(f"{store}/a.flac", "")]
+    assert whole(f"{store}/") == store
     assert (is_folder(store), is_folder(f"{store}/b.mp3")) == (True, False)
+
+
+def test_a_folder_of_a_store_is_looked_at_once(store: str, tmp_path: Path) -> None:
+    for name in ("b.mp3", "b.txt", "b.lrc"):
+        (tmp_path / name).write_text(name)
+        put(tmp_path / name, f"{store}/{name}")
+    shelves = Shelves(but={f"{store}/b.lrc"})
+    assert shelves.beside(f"{store}/b.mp3") == f"{store}/b.txt"
+    assert shelves.beside(f"{store}/a.flac") == ""
+    assert shelves.has(f"{store}/b.lrc")
+    put(tmp_path / "b.mp3", f"{store}/late.mp3")
+    assert not shelves.has(f"{store}/late.mp3")
+    assert Shelves().has(f"{store}/late.mp3")
+    assert not shelves.has(f"{store}/no folder/b.lrc")
+    assert songs(store, recursive=False, but={f"{store}/b.lrc"})[0] == (f"{store}/b.mp3", f"{store}/b.txt")
 
 
 def test_what_was_put_is_fetched_and_put_again_replaces_it(store: str, tmp_path: Path) -> None:

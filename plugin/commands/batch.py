@@ -64,7 +64,7 @@ def _devices(ctx: click.Context, param: click.Parameter, value: str) -> tuple[st
 @layout_options
 @click.option("--model", metavar="NAME|FILE", help="Acoustic model, as for `karalign align`.  [default: cnn]")
 @click.option("--exact", is_flag=True, help="The texts are sung from beginning to end, and nothing else.")
-@click.option("--jobs", type=click.IntRange(1, 256), metavar="N", help="Processes.  [default: one for each core]")
+@click.option("--jobs", type=click.IntRange(1, 4096), metavar="N", help="Processes.  [default: one for each core]")
 @click.option(
     "--device", "devices", default="cpu", show_default=True, callback=_devices, metavar="DEVICES",
     help="Where models run: cpu, in each process; cuda, or cuda:0,cuda:1 and so on, in one process each.",
@@ -220,7 +220,9 @@ def _engine(name: str, address: str, jobs: int | None, devices: tuple[str, ...],
         from plugin.library.ray import RayEngine
 
         kind = "cuda" if devices else "cpu"
-        return RayEngine(address, jobs, kind, say=lambda line: click.echo(f"karalign: {line}", err=True))
+        return RayEngine(
+            address, jobs, kind, timeout=timeout, say=lambda line: click.echo(f"karalign: {line}", err=True)
+        )
     from plugin.library.local import Local
 
     return Local(jobs or _cores(), devices, timeout)

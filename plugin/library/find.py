@@ -73,8 +73,8 @@ def find(names: Sequence[str], wish: Wish, ours: Collection[str] = ()) -> Found:
     Raises:
         AlignerError: a name is none of those, a list is wrong, or there is no song at all.
     """
-    found, taken, seen = Found(), set[str](), set[Item]()
-    for item, root in _each(names, wish, ours):
+    found, taken, seen, shelves = Found(), set[str](), set[Item](), places.Shelves(ours)
+    for item, root in _each(names, wish, ours, shelves):
         if item in seen:
             continue
         seen.add(item)
@@ -83,7 +83,7 @@ def find(names: Sequence[str], wish: Wish, ours: Collection[str] = ()) -> Found:
             what = "nothing is to be written for it"
             raise FindError(what, item.song, "--write lrc, --embed, or outputs in the list")
         taken.update(named.outputs)
-        there = [output for output in named.outputs if _in_the_way(output, wish, ours)]
+        there = [output for output in named.outputs if _in_the_way(output, wish, ours, shelves)]
         why_not = f"{Path(there[0]).name} is there already, and not from here (--overwrite)" if there else ""
         found.add(named, why_not)
     if not found.order:
@@ -91,15 +91,17 @@ def find(names: Sequence[str], wish: Wish, ours: Collection[str] = ()) -> Found:
     return found
 
 
-def _each(names: Sequence[str], wish: Wish, ours: Collection[str]) -> Iterator[tuple[Item, str]]:
+def _each(
+    names: Sequence[str], wish: Wish, ours: Collection[str], shelves: places.Shelves
+) -> Iterator[tuple[Item, str]]:
     """Items, and the folders that --out mirrors."""
     folders = Folders(ours)
     for name in names:
         if places.is_url(name):
-            yield from _in_store(name, wish)
+            yield from _in_store(name, wish, ours, shelves)
         elif is_manifest(name) and not Path(name).is_dir():
             for item in load(name):
-                yield _completed(item, folders), _split(absolute(name))[0]
+                yield _completed(item, folders, shelves), _split(absolute(name))[0]
         else:
             path = Path(absolute(name))
             _require_song(path, name)
@@ -107,12 +109,12 @@ def _each(names: Sequence[str], wish: Wish, ours: Collection[str]) -> Iterator[t
                 yield _paired(pair.song, folders), str(path if path.is_dir() else path.parent)
 
 
-def _in_store(url: str, wish: Wish) -> Iterator[tuple[Item, str]]:
+def _in_store(url: str, wish: Wish, ours: Collection[str], shelves: places.Shelves) -> Iterator[tuple[Item, str]]:
     if places.is_folder(url):
-        for song, text in places.songs(url, wish.recursive):
-            yield Item(song, text), url.rstrip("/")
+        for song, text in places.songs(url, wish.recursive, SOUNDS, ours):
+            yield Item(song, text), places.whole(url)
     else:
-        yield Item(url, places.beside(url)), _split(url)[0]
+        yield Item(url, shelves.beside(url)), _split(url)[0]
 
 
 def _require_song(path: Path, name: str) -> None:
@@ -122,12 +124,12 @@ def _require_song(path: Path, name: str) -> None:
         raise FindError("is neither a folder nor a song nor a list", name, f"lists end in {', '.join(ENDINGS)}")
 
 
-def _completed(item: Item, folders: Folders) -> Item:
+def _completed(item: Item, folders: Folders, shelves: places.Shelves) -> Item:
     """An item of a list, with the text beside it if it names none."""
     if item.lyrics:
         return item
     if places.is_url(item.song):
-        return replace(item, lyrics=places.beside(item.song))
+        return replace(item, lyrics=shelves.beside(item.song))
     return replace(_paired(Path(item.song), folders), outputs=item.outputs)
 
 
@@ -158,8 +160,10 @@ def _joined(folder: str, name: str) -> str:
     return f"{folder}/{name}" if places.is_url(folder) else str(Path(folder, name))
 
 
-def _in_the_way(output: str, wish: Wish, ours: Collection[str]) -> bool:
-    return not wish.overwrite and output not in ours and not places.is_url(output) and os.path.lexists(output)
+def _in_the_way(output: str, wish: Wish, ours: Collection[str], shelves: places.Shelves) -> bool:
+    if wish.overwrite or output in ours:
+        return False
+    return shelves.has(output) if places.is_url(output) else os.path.lexists(output)
 
 
 def check_formats(names: Sequence[str]) -> tuple[str, ...]:

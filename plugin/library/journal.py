@@ -25,6 +25,7 @@ from aligner_core._version import __version__
 from aligner_core.errors import AlignerError
 from aligner_core.weights import checkpoint
 
+from .places import is_url
 from .work import Item, Outcome, Settings
 
 if sys.platform != "win32":
@@ -115,14 +116,17 @@ class Journal:
         return frozenset(output for item in self.planned for output in item.outputs)
 
     def known(self, item: Item) -> Outcome | None:
-        """What became of an item, if its files are still those that it was done from, and that were written."""
+        """What became of an item, if its files are still those that it was done from, and that were written.
+
+        Files in stores are not looked at, at a request each: of those the journal is believed.
+        """
         if not (there := self.outcomes.get(item)):
             return None
         outcome, marks = there
         if dict(marks) != dict(marks_of(item)):
             return None
-        sizes = [mark[0] if (mark := mark_of(name)) else None for name in item.outputs]
-        return outcome if not outcome.written or sizes == [*outcome.written] else None
+        here = [(name, size) for name, size in zip(item.outputs, outcome.written, strict=False) if not is_url(name)]
+        return outcome if all((mark := mark_of(name)) and mark[0] == size for name, size in here) else None
 
     def plan(self, items: Mapping[Item, Marks]) -> None:
         """Say what is going to be done, to files with these marks, before any of it is."""

@@ -8,13 +8,15 @@ from __future__ import annotations
 
 import re
 import secrets
-from collections.abc import Iterator
+from collections.abc import Collection, Container, Iterator
 from contextlib import contextmanager, suppress
+from dataclasses import dataclass
 from itertools import count
 from pathlib import Path, PurePosixPath
-from typing import Any
+from typing import Any, Self
 
 from aligner_core.errors import AlignerError
+from plugin.tags import SUFFIXES
 from plugin.tags.pairs import Texts, is_song, text_of, texts
 
 _URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(::|://)")  # one letter is a drive of Windows
@@ -25,6 +27,10 @@ class PlaceError(AlignerError):
     """A file in a store that cannot be listed, fetched or put."""
 
 
+class NotThereError(PlaceError):
+    """There is no such file or folder."""
+
+
 def is_url(name: str) -> bool:
     """Whether a name is a URL rather than a path of this machine."""
     return _URL.match(name) is not None
@@ -33,6 +39,16 @@ def is_url(name: str) -> bool:
 def name_of(name: str) -> str:
     """The last part of a URL or path."""
     return name.replace("\\", "/").rstrip("/").rpartition("/")[2]
+
+
+def whole(url: str) -> str:
+    """A URL as its store writes it, without a slash at the end.
+
+    Raises:
+        PlaceError: no such store is known.
+    """
+    store, path = _store(url)
+    return str(store.unstrip_protocol(path)).rstrip("/")
 
 
 def fetch(url: str, folder: Path) -> Path:
@@ -98,10 +114,16 @@ def is_folder(url: str) -> bool:
         return bool(store.isdir(path))
 
 
-def songs(url: str, recursive: bool) -> list[tuple[str, str]]:
+def songs(
+    url: str, recursive: bool, endings: tuple[str, ...] = SUFFIXES, but: Container[str] = ()
+) -> list[tuple[str, str]]:
     """The songs in a folder of a store, each with the text of the same name beside it, "" where there is none.
 
     Which names are songs, which text wins and what is hidden is as in folders of this machine; so is the order.
+
+    Args:
+        endings: of songs.
+        but: URLs of files that are no texts.
 
     Raises:
         PlaceError: it cannot be listed.
@@ -116,30 +138,72 @@ def songs(url: str, recursive: bool) -> list[tuple[str, str]]:
         inside = PurePosixPath(name[len(root) :].lstrip("/"))
         if not any(part.startswith(".") for part in inside.parts[:-1]):
             by_folder.setdefault(inside.parent, []).append(inside.name)
-    start = str(store.unstrip_protocol(root)).rstrip("/")
-    return [
-        (f"{start}/{folder / name}", f"{start}/{folder / text}" if text else "")
+    start = whole(url)
+    shelves = [
+        Shelf.of(f"{start}/{folder}" if folder.parts else start, names, but)
         for folder, names in sorted(by_folder.items(), key=lambda pair: pair[0].parts)
-        for name, text in _paired(names)
+    ]
+    return [
+        (f"{shelf.url}/{name}", shelf.text_of(name))
+        for shelf in shelves
+        for name in sorted(shelf.names)
+        if is_song(name, endings)
     ]
 
 
-def beside(url: str) -> str:
-    """The text of the same name beside a song in a store; "": there is none.
+@dataclass(frozen=True)
+class Shelf:
+    """A folder of a store: its URL, the names of its files, and which of them are texts."""
+
+    url: str
+    names: frozenset[str]
+    texts: Texts
+
+    @classmethod
+    def of(cls, url: str, names: Collection[str], but: Container[str]) -> Self:
+        """A folder with these files; those of the URLs `but` are no texts."""
+        return cls(url, frozenset(names), texts(name for name in names if f"{url}/{name}" not in but))
+
+    def text_of(self, song: str) -> str:
+        """The URL of the text of a song by the song's name; "": there is none."""
+        text = text_of(PurePosixPath(song).stem, self.texts)
+        return f"{self.url}/{text}" if text else ""
+
+
+class Shelves(dict[str, Shelf]):
+    """Folders of stores by their URLs, each listed when it is first asked for; one that is not there is empty.
+
+    Args:
+        but: URLs of files that are no texts.
 
     Raises:
-        PlaceError: the store does not answer.
+        PlaceError: a store does not answer.
     """
-    store, path = _store(url)
-    with _telling("listed", url):
-        names = [name_of(name) for name in store.ls(store._parent(path), detail=False)]
-    text = text_of(PurePosixPath(path).stem, texts(names))
-    return str(store.unstrip_protocol(f"{store._parent(path)}/{text}")) if text else ""
 
+    def __init__(self, but: Container[str] = ()) -> None:
+        super().__init__()
+        self.but = but
 
-def _paired(names: list[str]) -> Iterator[tuple[str, str | None]]:
-    there: Texts = texts(names)
-    return ((name, text_of(PurePosixPath(name).stem, there)) for name in sorted(names) if is_song(name))
+    def __missing__(self, url: str) -> Shelf:
+        store, path = _store(url)
+        try:
+            with _telling("listed", url):
+                store.invalidate_cache()
+                names = [name_of(name) for name in store.ls(path, detail=False)]
+        except NotThereError:
+            names = []
+        self[url] = Shelf.of(url, names, self.but)
+        return self[url]
+
+    def beside(self, song: str) -> str:
+        """The URL of the text of the same name beside a song; "": there is none."""
+        folder, _, name = song.rpartition("/")
+        return self[folder].text_of(name)
+
+    def has(self, url: str) -> bool:
+        """Whether there is such a file."""
+        folder, _, name = url.rpartition("/")
+        return name in self[folder].names
 
 
 def _store(url: str) -> tuple[Any, str]:
@@ -172,7 +236,7 @@ def _telling(done: str, url: str) -> Iterator[None]:
     try:
         yield
     except FileNotFoundError as error:
-        raise PlaceError("there is no such file", url) from error
+        raise NotThereError("there is no such file", url) from error
     except Exception as error:
         reason = getattr(error, "strerror", None) or " ".join(str(error).split()) or type(error).__name__
         raise PlaceError(f"cannot be {done}: {reason}", url) from error
