@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import json
 import os
 import signal
 import subprocess
@@ -12,7 +13,7 @@ from collections import Counter
 from collections.abc import Callable, Iterator
 from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import pytest
 import soundfile
@@ -25,7 +26,11 @@ from plugin.library.places import name_of, put
 from plugin.library.ray import RayEngine
 from plugin.library.work import Item, Settings, do
 
+if TYPE_CHECKING:
+    from conftest import Karalign
+
 pytest.importorskip("ray", reason="needs Ray: pip install karalign[cluster]")
+fsspec = pytest.importorskip("fsspec", reason="needs fsspec: pip install karalign[cluster]")
 
 TESTS = Path(__file__).parent
 NAMES = [f"song{number}" for number in range(8)]
@@ -118,8 +123,6 @@ def test_songs_in_a_store_of_objects_come_to_the_same_as_songs_here(tmp_path: Pa
             for item in items
         }  # fmt: skip
         outcomes = list(RayEngine(jobs=2, load=Obedient.load).run(list(moved), Settings()))
-        import fsspec
-
         store = fsspec.filesystem("s3")
         written = {name_of(name): store.cat_file(name) for name in store.find(f"{bucket}/out")}
     back = [replace(outcome, item=moved[outcome.item]) for outcome in outcomes]
@@ -127,15 +130,52 @@ def test_songs_in_a_store_of_objects_come_to_the_same_as_songs_here(tmp_path: Pa
     assert written == {path.name: path.read_bytes() for path in (tmp_path / "out").iterdir()}
 
 
-def test_the_released_model_writes_the_same_bytes_on_ray_as_in_processes_of_this_machine(
-    root: Path, tmp_path: Path
-) -> None:
+@pytest.fixture
+def clip(root: Path, tmp_path: Path) -> Path:
+    """The first line of the example, ten seconds, as a sound and a text."""
     first_line = audio.load(root / "examples/amazing-grace.mp3")[6 * audio.SAMPLE_RATE : 16 * audio.SAMPLE_RATE]
+    soundfile.write(tmp_path / "clip.wav", first_line.numpy(), audio.SAMPLE_RATE)
+    (tmp_path / "clip.txt").write_text("Amazing grace! How sweet the sound")
+    return tmp_path / "clip.wav"
+
+
+def test_a_library_in_a_store_is_done_by_command_and_what_is_done_is_not_done_again(
+    karalign: Karalign, clip: Path, tmp_path: Path
+) -> None:
+    with object_store() as bucket:
+        command = (
+            *("batch", bucket, "-r", "-w", "lrc,json", "--out", f"{bucket}/out", "--engine", "ray", "--jobs", "1"),
+            *("--report", tmp_path / "report", "--json"),
+        )
+        store = fsspec.filesystem("s3")
+        for number, name in enumerate(("one/a", "one/b")):
+            put(clip, f"{bucket}/{name}.wav")
+            put(clip.with_suffix(".txt"), f"{bucket}/{name}.txt")
+            ran = karalign(*command)
+            assert (ran.code, ran.err) == (0, "")
+            report = json.loads(ran.out)
+            assert (report["songs_now"], report["songs_before"], report["counts"]["done"]) == (1, number, number + 1)
+        store.invalidate_cache()
+        written = {name.partition("/out/")[2]: store.cat_file(name) for name in store.find(f"{bucket}/out")}
+    assert set(written) == {"one/a.lrc", "one/a.json", "one/b.lrc", "one/b.json"}
+    assert written["one/a.lrc"] == written["one/b.lrc"]
+
+
+def test_without_an_answer_the_command_says_so_in_one_line(karalign: Karalign, tmp_path: Path) -> None:
+    (item,) = library(tmp_path / "in", {"song": "good"})
+    command = ("batch", item.song, "-w", "lrc", "--report", tmp_path / "report", "--engine", "ray")
+    told = karalign(*command, "--address", "127.0.0.1:9")
+    assert (told.code, told.out) == (1, "")
+    assert told.err == "karalign: 127.0.0.1:9: nobody answers (start Ray there: ray start --head)\n"
+
+
+def test_the_released_model_writes_the_same_bytes_on_ray_as_in_processes_of_this_machine(
+    clip: Path, tmp_path: Path
+) -> None:
     items = []
     for name, text in {"all": "Amazing grace! How sweet the sound", "part": "How sweet\nthe sound"}.items():
-        soundfile.write(tmp_path / f"{name}.wav", first_line.numpy(), audio.SAMPLE_RATE)
         (tmp_path / f"{name}.txt").write_text(text, encoding="utf-8")
-        items.append(Item(f"{tmp_path}/{name}.wav", f"{tmp_path}/{name}.txt", (f"{tmp_path}/{name}.json",)))
+        items.append(Item(str(clip), f"{tmp_path}/{name}.txt", (f"{tmp_path}/{name}.json",)))
     on_ray = {outcome.item: outcome for outcome in RayEngine(jobs=1).run(items, Settings())}
     written = [Path(item.outputs[0]).read_bytes() for item in items]
     here = {outcome.item: outcome for outcome in Local(jobs=1).run(items, Settings())}
