@@ -15,9 +15,9 @@ from typing import Any
 
 from aligner_core.errors import AlignmentError, LyricsError
 from aligner_core.timeline import Alignment
-from benchmarks import accuracy, packs, peers, peers_cache, peers_programs, peers_table, peers_warping
+from benchmarks import accuracy, packs, peers, peers_cache, peers_table
 from benchmarks.accuracy import PACKS, Aligned, Engine, Pack
-from benchmarks.peers_table import OURS, PEERS, There
+from benchmarks.peers_table import OURS, PEERS, Peer, There
 
 CORE = "*.py acoustic/*.py"  # of aligner_core: what our own figures depend on
 EVERY = {"spoken": 4, "sung": 3}  # of the rendered recordings, each so manyth: all voices alike
@@ -36,14 +36,14 @@ class Plan:
 
 def measured(plan: Plan, say: Callable[[str], None]) -> dict[str, Any]:
     """Figures by pack and aligner: {pack: {"title", "recordings", "by": {aligner: figures}}}."""
-    there = {peer.name: found for peer in PEERS if not (found := peer.look()).absent}
+    there = {peer: found for peer in PEERS if not (found := peer.look()).absent}
     out = {}
     with ProcessPoolExecutor(plan.workers, multiprocessing.get_context("spawn"), _one_thread) as pool:
         for pack in PACKS:
             keys, by = chosen(plan, pack), {}
-            for name, found in there.items():
-                by[name] = kept(plan, pool, pack, name, found, keys)
-                say(line(pack.name, name, by[name]))
+            for peer, found in there.items():
+                by[peer.name] = kept(plan, pool, pack, peer, found, keys)
+                say(line(pack.name, peer.name, by[peer.name]))
             out[pack.name] = {"title": pack.title, "recordings": len(keys), "by": by}
     return out
 
@@ -56,13 +56,12 @@ def chosen(plan: Plan, pack: Pack) -> list[str]:
     return keys[:: QUICK[pack.name] if plan.quick else EVERY.get(pack.name, 1)]
 
 
-def kept(plan: Plan, pool: Executor, pack: Pack, name: str, found: There, keys: Sequence[str]) -> dict[str, Any]:
+def kept(plan: Plan, pool: Executor, pack: Pack, peer: Peer, found: There, keys: Sequence[str]) -> dict[str, Any]:
     """The figures of one aligner on one pack: those of an earlier run if nothing has changed since."""
-    modules = (accuracy, packs, peers, peers_programs, peers_table, peers_warping)
-    source = peers_cache.code(*modules, core=CORE if name.startswith(OURS) else "")
-    about = [name, found.version, pack.name, str((plan.root / pack.file).stat().st_size), *keys, source]
-    run = partial(align, plan, pool, pack, name, keys)
-    return peers_cache.kept(f"{pack.name}-{name}", about, lambda: brief(accuracy.figures(pack, name, run())))
+    source = peers_cache.code(packs, peers, *peer.code, core=CORE if peer.name.startswith(OURS) else "")
+    about = [peer.name, found.version, pack.name, str((plan.root / pack.file).stat().st_size), *keys, source]
+    run = partial(align, plan, pool, pack, peer.name, keys)
+    return peers_cache.kept(f"{pack.name}-{peer.name}", about, lambda: brief(accuracy.figures(pack, peer.name, run())))
 
 
 def align(plan: Plan, pool: Executor, pack: Pack, name: str, keys: Sequence[str]) -> list[Aligned]:

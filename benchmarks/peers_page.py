@@ -49,6 +49,12 @@ of the file, markup and all, that are in the new one. *Lines*, *line times*, *wo
 headers, settings) are what our own reader finds before and after. These files are ours, and hard ones. The speed is
 that of reading and writing {lines} lines; we read words and check what we read, they do not.
 """
+SUMMARY = """\
+Shares of the word starts within so much of the reference; on speech and rendered singing with each aligner's own bias
+taken off, on songs as they are. Lost words count as wrong. The time is the processor's for read speech, one thread
+each, models loaded, everybody in turn; of programs of their own it was not taken. The read speech was timed by an HMM,
+like PocketSphinx's; the speech aligners get whole songs, which they are not made for. [docs/peers.md](docs/peers.md)
+has decoding alone, voices and formats, and lists where others are ahead of us."""
 PICTURES = """\
 ![Word starts near the reference, without bias](pictures/peers-accuracy.png)
 
@@ -167,36 +173,52 @@ def ahead(figures: Figures) -> Iterator[str]:
     for pack, one in figures.get("accuracy", {}).items():
         for key, what in (("start", "as they are"), (CORRECTED, "without bias")):
             for ms in NEAR:
-                ours = one["by"][OURS][key][f"within_{ms}"]
-                for name, x in one["by"].items():
-                    share = x[key][f"within_{ms}"]
-                    if share > ours:
-                        yield f"{NAMES[pack]}, within {ms} ms {what}: {name} {percent(share)}, we {percent(ours)}"
+                shares = {name: x[key][f"within_{ms}"] for name, x in one["by"].items()}
+                yield from _more(f"{NAMES[pack]}, within {ms} ms {what}", shares)
     yield from _faster(figures)
+    for minutes, one in figures.get("decoding", {}).get("minutes", {}).items():
+        memory = {name: x["megabytes"] for name, x in one["by"].items() if x["megabytes"] is not None}
+        for name, size in memory.items():
+            if size < memory[OURS]:
+                yield f"memory to decode {minutes} min: {name} {size:.1f} MB, we {memory[OURS]:.1f} MB"
     voices = figures.get("guide", {}).get("by", {})
     for name, x in voices.items():
         if x["wer"] < voices[OURS]["wer"]:
             yield f"words wrong in what is said: {name} {percent(x['wer'])}, we {percent(voices[OURS]['wer'])}"
+    for file, by in figures.get("formats", {}).get("files", {}).items():
+        marks = {name: x["marks"] for name, x in by.items() if "marks" in x}
+        yield from _more(f"marks of {file} that come back", marks)
+
+
+def _more(what: str, shares: Mapping[str, float]) -> Iterator[str]:
+    """Who has more of something; our own variants are nobody else."""
+    for name, share in shares.items():
+        if share > shares[OURS] and not name.startswith(OURS):
+            yield f"{what}: {name} {percent(share)}, we {percent(shares[OURS])}"
 
 
 def _faster(figures: Figures) -> Iterator[str]:
-    """Who needs less time."""
-    cases: dict[str, Figures] = {f"aligning {NAMES[k]}": x["ratios"] for k, x in figures.get("aligning", {}).items()}
-    minutes = figures.get("decoding", {}).get("minutes", {})
-    cases |= {f"decoding {n} min": {k: x["time"] for k, x in one["by"].items()} for n, one in minutes.items()}
-    cases |= {"speaking": figures["guide"]["speed"]} if "guide" in figures else {}
-    cases |= {f"reading and writing {k}": x for k, x in figures.get("formats", {}).get("speed", {}).items()}
-    for what, by in cases.items():
+    """Who needs less time in three of four rounds."""
+    for what, by in speeds(figures):
         for name, x in by.items():
-            if name != OURS and x["high"] < 1:
+            if x["high"] < 1 and not name.startswith(OURS):
                 yield f"{what}: {name} takes {x['median']:.2f} times our time"
+
+
+def speeds(figures: Figures) -> list[tuple[str, Figures]]:
+    """What was timed, each with the ratios of everybody."""
+    out = [(f"aligning {NAMES[name]}", one["ratios"]) for name, one in figures.get("aligning", {}).items()]
+    minutes = figures.get("decoding", {}).get("minutes", {})
+    out += [(f"decoding {n} min", {k: x["time"] for k, x in one["by"].items()}) for n, one in minutes.items()]
+    out += [("speaking", figures["guide"]["speed"])] if "guide" in figures else []
+    return out + [(f"reading and writing {name}", x) for name, x in figures.get("formats", {}).get("speed", {}).items()]
 
 
 def summary(figures: Figures) -> str:
     """What the README shows."""
     found, speeds = figures["accuracy"], figures.get("aligning", {})
-    head = ("aligner", *(f"read speech, {ms} ms" for ms in (25, 50)), "lost", "rendered singing, 50 ms",
-            "songs, 0.3 s", "songs, mean error", "times our time")  # fmt: skip
+    head = ("aligner", *(f"read speech: {ms} ms" for ms in (25, 50)), "lost", "rendered singing: 50 ms",
+            "songs: 0.3 s", "mean error", "times our time")  # fmt: skip
     rows = []
     for name, x in found["librispeech"]["by"].items():
         sung, songs = found["sung"]["by"][name], found["songs"]["by"][name]["means"]
@@ -205,14 +227,7 @@ def summary(figures: Figures) -> str:
         rows.append((name, *near, percent(x["lost"]), percent(sung[CORRECTED]["within_50"]), *_song(songs),
                      f"{speed['median']:.2f}" if speed else "-"))  # fmt: skip
     gone = ", ".join(one["name"] for one in figures["roll"] if one["absent"])
-    text = (
-        "Word starts, each one's bias taken off (songs: as they are), lost words counted as wrong; the time is that of"
-    )
-    text += " a processor for read speech, models loaded, everybody in turn."
-    text += f" Absent where this was run, so not measured: {gone}." if gone else ""
-    text += (
-        " [docs/peers.md](docs/peers.md) has the rest, decoding, voices and formats, and where others are ahead of us."
-    )
+    text = SUMMARY + (f" Absent where this was run, so not measured: {gone}." if gone else "")
     pictures = PICTURES.replace("(pictures/", "(docs/pictures/")
     return f"{table(head, rows)}\n\n{text}\n\n{pictures}"
 

@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 from typing import Any
 
 import matplotlib as mpl
 import numpy as np
 
 from benchmarks.engine_page import DOCS
-from benchmarks.peers_page import CORRECTED, NAMES, OURS
+from benchmarks.peers_page import CORRECTED, NAMES, OURS, speeds
 
 mpl.use("Agg")
 PICTURES = DOCS / "pictures"
@@ -24,7 +24,7 @@ def draw(figures: Figures) -> None:
     PICTURES.mkdir(exist_ok=True)
     if "accuracy" in figures:
         accuracy(figures["accuracy"])
-    if cases := list(speeds(figures)):
+    if cases := speeds(figures):
         speed(cases)
 
 
@@ -53,17 +53,7 @@ def accuracy(found: Figures) -> None:
     _save(figure, "peers-accuracy.png")
 
 
-def speeds(figures: Figures) -> list[tuple[str, Figures]]:
-    """What was timed, each with the ratios of everybody but us."""
-    out = [(f"aligning {NAMES[name]}", one["ratios"]) for name, one in figures.get("aligning", {}).items()]
-    minutes = figures.get("decoding", {}).get("minutes", {})
-    out += [(f"decoding {n} min", {k: x["time"] for k, x in one["by"].items()}) for n, one in minutes.items()]
-    out += [("speaking", figures["guide"]["speed"])] if "guide" in figures else []
-    out += [(f"reading and writing {name}", x) for name, x in figures.get("formats", {}).get("speed", {}).items()]
-    return out
-
-
-def speed(cases: list[tuple[str, Figures]]) -> None:
+def speed(cases: Sequence[tuple[str, Figures]]) -> None:
     """Medians with quartiles, least and most, on a logarithmic axis."""
     from matplotlib import pyplot
 
@@ -78,6 +68,7 @@ def speed(cases: list[tuple[str, Figures]]) -> None:
         ax.annotate(f"{x['median']:.2g}", (x["most"], y), xytext=(6, -3), textcoords="offset points", fontsize=8)
     ax.set_yticks(at, [name for name, _ in rows], fontsize=8)
     ax.set_xscale("log")
+    ax.xaxis.set_major_formatter("{x:g}")
     ax.axvline(1, color="black", linewidth=1)
     ax.grid(axis="x", which="both", alpha=0.25)
     ax.margins(x=0.08)
@@ -89,5 +80,5 @@ def speed(cases: list[tuple[str, Figures]]) -> None:
 def _save(figure: Any, name: str) -> None:
     from matplotlib import pyplot
 
-    figure.savefig(PICTURES / name, dpi=DPI)
+    figure.savefig(PICTURES / name, dpi=DPI, bbox_inches="tight")
     pyplot.close(figure)

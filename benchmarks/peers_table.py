@@ -5,27 +5,20 @@ from __future__ import annotations
 import os
 import shutil
 import subprocess
-from collections.abc import Callable, Sequence
+from collections.abc import Callable
 from dataclasses import dataclass
 from importlib.metadata import PackageNotFoundError, version
 from pathlib import Path
+from types import ModuleType
 
-import numpy as np
-import torch
-from numpy.typing import NDArray
-
-from aligner_core import Aligner, acoustic, audio
+from aligner_core import Aligner
 from aligner_core._version import __version__
-from aligner_core.graph import Graph
-from aligner_core.recognise import voices
-from aligner_core.timeline import Alignment
-from aligner_core.tree import token
-from aligner_core.viterbi import Path as Best
-from aligner_core.viterbi import quantize, viterbi
 from aligner_core.weights import FOREIGN
+from benchmarks import peers_plain, peers_warping
 from benchmarks import peers_programs as programs
 from benchmarks.accuracy import Engine
-from benchmarks.peers import PocketSphinx, SoundSwallower, Span, timed
+from benchmarks.peers import PocketSphinx, SoundSwallower
+from benchmarks.peers_plain import PlainPath
 from benchmarks.peers_warping import Warping
 
 OURS = "karalign"
@@ -48,6 +41,7 @@ class Peer:
         look: whether it is there.
         make: the aligner, ready.
         timed: it runs in this process, so its speed can be held against ours.
+        code: ours that its times depend on, besides `peers`.
     """
 
     name: str
@@ -55,45 +49,7 @@ class Peer:
     look: Callable[[], There]
     make: Callable[[], Engine]
     timed: bool = True
-
-
-class PlainPath:
-    """Our released network, read by one plain CTC path over the first pronunciation of each word, and nothing else."""
-
-    def __init__(self) -> None:
-        self._model = acoustic.load(None, "cpu")
-
-    def align_wave(self, wave: NDArray[np.float32], rate: int, lyrics: Alignment) -> Alignment:
-        """Time words; words without a sound have no time.
-
-        Shape:
-            wave: (samples,)
-
-        Raises:
-            AlignmentError: the text needs more frames than there are.
-        """
-        model = self._model
-        table = voices(model.log_probs(audio.resample(torch.from_numpy(wave), rate)), model.symbols)
-        said = [[model.symbols.index(phone) for phone in first_phones(word.text)] for word in lyrics.words]
-        path = viterbi(quantize(table.numpy()), Graph.ctc([phone for word in said for phone in word]))
-        return timed(lyrics, of_path(path, [len(word) for word in said], model.frame_seconds))
-
-
-def first_phones(text: str) -> list[str]:
-    """Of a written word, in the first of the ways to say it."""
-    return [phone for words in token(text).readings[:1] for ways in words for phone in ways[0]]
-
-
-def of_path(path: Best, counts: Sequence[int], frame: float) -> dict[int, Span]:
-    """When each word is said on a path through `Graph.ctc`, by its place; `counts` are the labels of each."""
-    edges = zip(path.states.tolist(), path.starts.tolist(), path.ends.tolist(), strict=True)
-    known = {state // 2: (start, end) for state, start, end in edges if state % 2}
-    out, at = {}, 0
-    for place, count in enumerate(counts):
-        if count:
-            out[place] = known[at][0] * frame, known[at + count - 1][1] * frame
-        at += count
-    return out
+    code: tuple[ModuleType, ...] = ()
 
 
 def package(name: str) -> There:
@@ -171,18 +127,18 @@ def _told(*command: str) -> There:
 
 PEERS = (
     Peer(OURS, "our released network and engine", ours, lambda: Aligner.load(device="cpu")),
-    Peer("karalign, plain CTC path", "the same network, one CTC path, nothing else", ours, PlainPath),
-    Peer("karalign, zhang2017", "our engine, an ancestor: CNN trained by CTC", ours, lambda: Aligner.load("zhang2017")),
-    Peer("karalign, blstm", "our engine, an ancestor: BLSTM", ours, lambda: Aligner.load("blstm")),
+    Peer(f"{OURS}, plain CTC path", "the same network, one CTC path alone", ours, PlainPath, code=(peers_plain,)),
+    Peer(f"{OURS}, zhang2017", "our engine, an ancestor: CNN trained by CTC", ours, lambda: Aligner.load("zhang2017")),
+    Peer(f"{OURS}, blstm", "our engine, an ancestor: BLSTM", ours, lambda: Aligner.load("blstm")),
     Peer("pocketsphinx", "HMM, model in its wheel", lambda: package("pocketsphinx"), PocketSphinx),
     Peer("soundswallower", "HMM, model in its wheel", lambda: package("soundswallower"), SoundSwallower),
-    Peer("espeak-ng + DTW", "the way of aeneas, written anew", espeak, Warping),
-    Peer("aeneas", "espeak-ng + DTW, three levels", aeneas, lambda: programs.AENEAS_RUN, timed=False),
-    Peer("torchaudio MMS_FA", "wav2vec 2.0 with CTC", mms, programs.Mms),
+    Peer("espeak-ng + DTW", "the way of aeneas, written anew", espeak, Warping, code=(peers_warping,)),
+    Peer("aeneas", "espeak-ng + DTW, three levels", aeneas, lambda: programs.AENEAS_RUN, False, (programs,)),
+    Peer("torchaudio MMS_FA", "wav2vec 2.0 with CTC", mms, programs.Mms, code=(programs,)),
     Peer("ctc-forced-aligner", "wav2vec 2.0 with CTC", ctc_forced_aligner,
-         lambda: programs.CTC_FORCED_ALIGNER_RUN, timed=False),
-    Peer("stable-ts", "Whisper (base.en)", stable_ts, lambda: programs.STABLE_TS_RUN, timed=False),
-    Peer("MFA", "HMM of Kaldi (english_us_arpa)", mfa, lambda: programs.MFA_RUN, timed=False),
+         lambda: programs.CTC_FORCED_ALIGNER_RUN, False, (programs,)),
+    Peer("stable-ts", "Whisper (base.en)", stable_ts, lambda: programs.STABLE_TS_RUN, False, (programs,)),
+    Peer("MFA", "HMM of Kaldi (english_us_arpa)", mfa, lambda: programs.MFA_RUN, False, (programs,)),
 )  # fmt: skip
 
 

@@ -81,20 +81,20 @@ class Warping:
         whole = (0.0, len(wave) / rate)
         spans = self._spans(wave, whole, [" ".join(words[k] for k in places) for places in lines], LINES)
         edges: dict[int, Span] = {}
-        for places, span in zip(lines, spans, strict=True):
+        for places, span in zip(lines, spans, strict=False):
             found = self._spans(wave, span, [words[k] for k in places], WORDS)
-            edges |= dict(zip(places, found, strict=True))
+            edges |= dict(zip(places, found, strict=False))
         return timed(lyrics, edges)
 
     def _spans(self, wave: Wave, within: Span, fragments: Sequence[str], level: Level) -> list[Span]:
-        """When each fragment is said in a part of the sound."""
+        """When each fragment is said in a part of the sound; empty where there is no room for them."""
         if len(fragments) == 1:
             return [within]
         takes = [said(fragment, self.voice) for fragment in fragments]
         anchors = np.cumsum([0, *map(len, takes)])[:-1] / RATE
         part = wave[round(within[0] * RATE) : round(within[1] * RATE)]
         if len(part) < RATE * level.shift * len(fragments):
-            return []  # no room for them
+            return []
         real, known = frames(part, level), frames(np.concatenate(takes), level)
         pairs = warped(real.cepstra, known.cepstra, round(2 * level.margin / level.shift))
         first = np.searchsorted(known.places[pairs[:, 1]], np.floor(anchors / level.shift + 1e-9))
