@@ -148,9 +148,9 @@ def test_no_song_is_begun_that_nobody_waits_for_and_those_under_way_are_ended(tm
     assert tree(tmp_path / "out") == tree(tmp_path / "alone")
 
 
-def test_workers_share_gpus_as_they_are_told(tmp_path: Path) -> None:
+def test_there_is_a_worker_for_each_processor_and_they_share_the_gpus(tmp_path: Path) -> None:
     items = library(tmp_path, dict.fromkeys(GOOD, "sleep 1"))
-    list(replace(ENGINE, jobs=None, device="cuda", share=0.5).run(items, Settings()))
+    list(replace(ENGINE, jobs=None, device="cuda").run(items, Settings()))
     gpus = {process: gpu for _, process, gpu in heard(tmp_path)}
     assert sorted(gpus.values()) == ["0", "0", "1", "1"]
 

@@ -8,8 +8,9 @@ within a second, on an address where nobody is; and it would wait for one machin
 
 from __future__ import annotations
 
+import math
 import time
-from collections.abc import Callable, Generator, Iterator, Sequence
+from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
 from functools import cached_property, partial
@@ -27,6 +28,9 @@ from .work import Hearer, Item, Outcome, Own, Settings
 TRIES = 3  # of a song whose worker dies
 PATIENCE = 30.0  # seconds that songs in work are given when all is to stop
 
+_FINEST = 1e-4  # of a GPU, that Ray tells apart
+_USUAL = 1 / 16  # of a GPU, where none is there yet
+
 Load = Callable[[Settings, str], Hearer]
 Say = Callable[[str], None]
 
@@ -40,7 +44,8 @@ class RayEngine:
             stopped again. Where this process is connected to one already, that one is used.
         jobs: workers; None: as many as there is room for when it starts.
         device: "cpu", or "cuda": Ray says which.
-        share: of a GPU, for each worker on one.
+        share: of a GPU, for each worker on one; None: so much that there is a worker for each processor beside it, as
+            most of the work is not the GPU's.
         timeout: seconds that an item may take; None: as long as it likes.
         load: what hears, by the settings and the device, in each worker.
         say: hears of workers that cannot be used.
@@ -49,7 +54,7 @@ class RayEngine:
     address: str = ""
     jobs: int | None = None
     device: str = "cpu"
-    share: float = 0.25
+    share: float | None = None
     timeout: float | None = None
     load: Load = Own.load
     say: Say = lambda _: None
@@ -64,23 +69,26 @@ class RayEngine:
         if self.device not in ("cpu", "cuda"):
             raise ClusterError(f"--device {self.device}", hint="cpu or cuda: Ray says which GPU each worker gets")
         with connected(self.address, self.jobs) as ray:
-            make = partial(ray.remote(**self._needs())(Worker).remote, _placed(settings), self.device, self.load)
-            yield from _Handing(ray, make, items, self.timeout, self.say).out(self.jobs or self._room(ray))
+            needs = self._needs(ray.cluster_resources())
+            make = partial(ray.remote(**needs)(Worker).remote, _placed(settings), self.device, self.load)
+            jobs = self.jobs or self._room(ray.cluster_resources(), needs)
+            yield from _Handing(ray, make, items, self.timeout, self.say).out(jobs)
 
-    def _needs(self) -> dict[str, Any]:
-        """What one worker takes."""
-        return {"num_cpus": 1, "num_gpus": self.share if self.device == "cuda" else 0}
+    def _needs(self, there: Mapping[str, float]) -> dict[str, float]:
+        """What one worker takes of what is there."""
+        if self.device == "cpu":
+            return {"num_cpus": 1, "num_gpus": 0}
+        share = self.share or min(1.0, there.get("GPU", 0) / there.get("CPU", 1)) or _USUAL
+        return {"num_cpus": 1, "num_gpus": math.floor(share / _FINEST) * _FINEST or _FINEST}
 
-    def _room(self, ray: Any) -> int:
+    def _room(self, there: Mapping[str, float], needs: Mapping[str, float]) -> int:
         """How many workers fit into the cluster.
 
         Raises:
             ClusterError: none.
         """
-        there = ray.cluster_resources()
-        room = int(there.get("CPU", 0))
-        if self.device == "cuda":
-            room = min(room, int(there.get("GPU", 0) / self.share))
+        names = {"num_cpus": "CPU", "num_gpus": "GPU"}
+        room = min(int(there.get(names[kind], 0) / need) for kind, need in needs.items() if need)
         if room < 1:
             raise ClusterError("no machine has room for a worker", self.address, "--jobs N waits for machines")
         return room
