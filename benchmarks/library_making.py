@@ -25,7 +25,8 @@ LENGTH = 12.0  # seconds of a piece, at most
 IN_A_LINE = 6  # words
 ODD = 20  # one song in so many
 NAMES = (
-    "Été à la plage", "日本の歌", "two  spaces ", "line\nend", "<script>alert(1)</script>", "-dash", "quoted \" and ' & more",
+    "Été à la plage", "日本の歌", "two  spaces ", "line\nend", "<script>alert(1)</script>", "-dash",
+    "quoted \" and ' & more",
     "100%", "a" * 200, "semi;colon, comma", "\u202eright to left", "file:colon",
 )  # fmt: skip
 

@@ -155,7 +155,7 @@ def listen(pipe: Connection, settings: Settings, device: str) -> None:
     import torch
 
     from aligner_core import acoustic
-    from aligner_core.acoustic.together import Together
+    from aligner_core.acoustic.together import BATCH, Together
 
     _bound()
     try:
@@ -164,7 +164,7 @@ def listen(pipe: Connection, settings: Settings, device: str) -> None:
         pipe.send(error)
         return
     pipe.send(Ready(Facts(model.symbols, model.sample_rate, model.frame_seconds)))
-    together = Together(model)
+    together = Together(model, BATCH if device.startswith("cuda") else 1)  # on a CPU, batches gain nothing
     while True:
         if pipe.poll(IDLE if together.waiting else None):
             if not (task := _next(pipe)):
