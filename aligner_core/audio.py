@@ -9,7 +9,7 @@ from pathlib import Path
 import torch
 from torch import Tensor
 
-from . import streaming
+from . import logmel, streaming
 from .logmel import DYNAMIC_RANGE, FFT, FRAME_SECONDS, HOP, MELS, TINY, WINDOW, mel_bank
 from .resampling import Samples, resampled
 from .streaming import SAMPLE_RATE
@@ -76,6 +76,9 @@ def log_mel_blocks(blocks: Iterable[Tensor], device: torch.device) -> Iterator[T
     Shape:
         each (frames, MELS), 1 + samples // HOP frames in all; silence if there is no block.
     """
+    if device.type == "cpu":  # numpy takes a fifth of the time there
+        yield from map(torch.from_numpy, logmel.log_mel_blocks(block.numpy() for block in blocks))
+        return
     held = torch.zeros(FFT // 2, device=device)
     for block in blocks:
         held = torch.cat([held, block.to(device)])
