@@ -236,7 +236,7 @@ def test_in_every_order_of_events_each_song_has_one_outcome_and_slots_are_never_
         stage = Stage(*crews, slots, random.Random(seed), deadly)
         patch.setattr(local, "answers", stage.answers)
         asked: Any = crews
-        outcomes = list(local._Shift(*asked, slots, items).outcomes())
+        outcomes = list(local._Shift(asked[0], asked[1], slots, items).outcomes())
         assert sorted(outcome.item.song for outcome in outcomes) == sorted(item.song for item in items)
         assert stage.most_used <= room
         assert slots.held == 0
@@ -252,7 +252,7 @@ def test_to_finish_comes_before_to_decode() -> None:
         stage = Stage(hands, ears, slots, random.Random(1), 0.0)
         patch.setattr(local, "answers", stage.answers)
         asked: Any = hands, ears
-        shift = local._Shift(*asked, slots, items)
+        shift = local._Shift(asked[0], asked[1], slots, items)
         give = hands.give
 
         def watched(player: Player, task: Any) -> None:

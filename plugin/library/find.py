@@ -5,6 +5,7 @@ from __future__ import annotations
 import os
 from collections.abc import Collection, Iterator, Sequence
 from dataclasses import dataclass, field, replace
+from itertools import chain, count
 from pathlib import Path
 
 from aligner_core.errors import AlignerError
@@ -73,11 +74,10 @@ def find(names: Sequence[str], wish: Wish, ours: Collection[str] = ()) -> Found:
     Raises:
         AlignerError: a name is none of those, a list is wrong, or there is no song at all.
     """
-    found, taken, seen, shelves = Found(), set[str](), set[Item](), places.Shelves(ours)
-    for item, root in _each(names, wish, ours, shelves):
-        if item in seen:
-            continue
-        seen.add(item)
+    found, shelves = Found(), places.Shelves(ours)
+    each = dict(_each(names, wish, ours, shelves))
+    taken = {name for item in each for name in (item.song, item.lyrics, *item.outputs)}
+    for item, root in each.items():
         named = item if item.outputs else replace(item, outputs=tuple(_outputs(item, root, wish, taken)))
         if not named.outputs and not wish.embed:
             what = "nothing is to be written for it"
@@ -139,7 +139,7 @@ def _paired(song: Path, folders: Folders) -> Item:
 
 
 def _outputs(item: Item, root: str, wish: Wish, taken: Collection[str]) -> Iterator[str]:
-    """A name for each format: the song's, or with more in it where that is taken."""
+    """A name for each format: the song's, or with more in it where that is an input, or another song's output."""
     folder, name = _split(item.song)
     if wish.out:
         inside = folder[len(root) :].strip("/" + os.sep) if f"{folder}/".startswith(f"{root}/") else ""
@@ -147,8 +147,9 @@ def _outputs(item: Item, root: str, wish: Wish, taken: Collection[str]) -> Itera
     stem = Path(name).stem
     for form in wish.write:
         ending = by_name(form).extensions[0]
-        names = [_joined(folder, f"{one}{ending}") for one in (stem, stem + INFIX, name, name + INFIX)]
-        yield next((one for one in names if one not in taken and one not in (item.lyrics, item.song)), names[-1])
+        stems = chain((stem, stem + INFIX, name), (f"{name}{INFIX * more}" for more in count(1)))
+        names = (_joined(folder, f"{one}{ending}") for one in stems)
+        yield next(one for one in names if one not in taken)
 
 
 def _split(name: str) -> tuple[str, str]:
