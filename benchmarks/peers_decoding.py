@@ -9,6 +9,7 @@ is one of the processes that the memory is measured in. The text is planted (`be
 from __future__ import annotations
 
 import argparse
+import ctypes
 import json
 import os
 import subprocess
@@ -30,8 +31,8 @@ from benchmarks.planted import SYMBOLS, log_probs, planted
 
 OURS = "karalign"
 PACKAGES = ("torchaudio", "hirschberg-viterbi", "ctc-segmentation")
-MINUTES, QUICK = (1, 4, 10), (1,)
-ROUNDS = {1: 11, 4: 9, 10: 5}
+MINUTES, QUICK = (1, 4), (1,)
+ROUNDS = {1: 11, 4: 9}
 FRAME = 0.01  # s
 
 
@@ -105,6 +106,7 @@ def ready(name: str, minutes: int) -> Callable[[], Found]:
         config = theirs.CtcSegmentationParameters()
         config.char_list, config.index_duration = list(SYMBOLS), FRAME
         config.preamble_transition_cost_zero, config.backtrack_from_max_t = False, True  # all of the sound
+        config.min_window_size = len(emissions)  # with windows of its usual size it loses its way here
         table, begins = theirs.prepare_token_list(config, words)
         timings, _, _ = theirs.ctc_segmentation(config, emissions, table)
         return Found(np.rint(timings[np.array(begins[:-1]) + 1] / FRAME).astype(np.int64), None)
@@ -122,6 +124,7 @@ def apart(name: str, minutes: int) -> float:
 
 def peak(work: Callable[[], object]) -> float:
     """Megabytes by which the memory of this process grows at most while this is done."""
+    ctypes.CDLL(None).malloc_trim(0)  # what was freed goes back first
     Path("/proc/self/clear_refs").write_text("5", encoding="ascii")  # lets the peak begin anew
     before = _status("VmRSS")
     work()
