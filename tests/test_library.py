@@ -128,18 +128,19 @@ def test_names_that_are_no_songs_are_told(
 def test_lists_of_both_kinds_say_the_same(tmp_path: Path) -> None:
     rows = [
         {"song": "a, b.mp3", "lyrics": "sub/x.txt", "outputs": ["out/a.lrc", "out/a.ass"]},
-        {"song": "/abs/c.mp3"},
+        {"song": "/abs/c\n\u2028.mp3"},
         {"song": "../d \"e\".mp3", "outputs": ["d.json"]},
     ]  # fmt: skip
-    (tmp_path / "l.jsonl").write_text("\n\n".join(map(json.dumps, rows)))
+    (tmp_path / "l.jsonl").write_text("\n\n".join(json.dumps(row, ensure_ascii=False) for row in rows))
     (tmp_path / "l.csv").write_text(
-        'song,lyrics,outputs\n"a, b.mp3",sub/x.txt,out/a.lrc;out/a.ass\n/abs/c.mp3,,\n"../d ""e"".mp3",,d.json\n'
+        'song,lyrics,outputs\n"a, b.mp3",sub/x.txt,out/a.lrc;out/a.ass\n'
+        '"/abs/c\n\u2028.mp3",,\n"../d ""e"".mp3",,d.json\n'
     )
     items = manifest.load(str(tmp_path / "l.jsonl"))
     assert items == manifest.load(str(tmp_path / "l.csv"))
     assert items == [
         Item(f"{tmp_path}/a, b.mp3", f"{tmp_path}/sub/x.txt", (f"{tmp_path}/out/a.lrc", f"{tmp_path}/out/a.ass")),
-        Item("/abs/c.mp3"),
+        Item("/abs/c\n\u2028.mp3"),
         Item(f'{tmp_path.parent}/d "e".mp3', "", (f"{tmp_path}/d.json",)),
     ]
 

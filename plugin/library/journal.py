@@ -82,7 +82,7 @@ class Journal:
     """
 
     def __init__(self, path: Path, run: Run, writes: bool = True) -> None:
-        self.path, self.run, self.synced = path, run, time.monotonic()
+        self.path, self.run, self.writes, self.synced = path, run, writes, time.monotonic()
         self.outcomes: dict[Item, tuple[Outcome, Marks]] = {}
         self.planned: dict[Item, Marks] = {}
         self.finished: dict[Item, Marks] = {}
@@ -106,7 +106,7 @@ class Journal:
     def __exit__(
         self, kind: type[BaseException] | None, error: BaseException | None, trace: TracebackType | None
     ) -> None:
-        with suppress(OSError):
+        if self.writes:
             os.fsync(self._file)
         os.close(self._file)
 

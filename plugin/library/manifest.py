@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import csv
+import io
 import json
 import os
 from collections.abc import Iterator
@@ -61,7 +62,7 @@ def absolute(name: str, folder: Path = Path()) -> str:
 
 
 def _objects(text: str, path: str) -> Iterator[tuple[int, Any]]:
-    for row, line in enumerate(text.splitlines(), 1):
+    for row, line in enumerate(text.split("\n"), 1):
         if line.strip():
             try:
                 yield row, json.loads(line)
@@ -70,7 +71,7 @@ def _objects(text: str, path: str) -> Iterator[tuple[int, Any]]:
 
 
 def _cells(text: str, path: str) -> Iterator[tuple[int, Any]]:
-    table = csv.DictReader(text.splitlines(), strict=True)
+    table = csv.DictReader(io.StringIO(text, newline=""), strict=True)
     try:
         for cells in table:
             row = table.line_num
@@ -80,7 +81,7 @@ def _cells(text: str, path: str) -> Iterator[tuple[int, Any]]:
             outputs = [name.strip() for name in cells.get("outputs", "").split(BETWEEN) if name.strip()]
             yield row, {key: value for key, value in cells.items() if value} | ({"outputs": outputs} if outputs else {})
     except csv.Error as error:
-        raise ManifestError(f"not CSV: {error}", f"{path}:{table.line_num}") from error
+        raise ManifestError(f"not CSV: {error}", f"{path}:{table.reader.line_num}") from error
 
 
 def _item(data: Any, folder: Path, where: str) -> Item:
