@@ -8,6 +8,7 @@ import os
 import re
 import signal
 import socket
+import sys
 import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
@@ -42,8 +43,9 @@ def connected(address: str, jobs: int | None) -> Iterator[Any]:
     if ray.is_initialized():
         yield ray
         return
-    with _own_signals():
+    with _sigterm_kept():
         _init(ray, address, jobs)
+        _end_in_order()
         try:
             yield ray
         finally:
@@ -88,11 +90,22 @@ def _init(ray: Any, address: str, jobs: int | None) -> None:
 
 
 @contextmanager
-def _own_signals() -> Iterator[None]:
-    """What SIGTERM does is put back at the end: Ray sets it, so that a run that is told to end does so in order."""
+def _sigterm_kept() -> Iterator[None]:
+    """What SIGTERM does is put back at the end; Ray sets it."""
     before = signal.getsignal(signal.SIGTERM)
     try:
         yield
     finally:
-        if threading.current_thread() is threading.main_thread():
-            signal.signal(signal.SIGTERM, before)
+        if _in_main_thread():
+            signal.signal(signal.SIGTERM, before or signal.SIG_DFL)  # None: it was not set by Python
+
+
+def _end_in_order() -> None:
+    """SIGTERM ends the program as an interrupt does; Ray would print its own stack first."""
+    if _in_main_thread():
+        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
+
+
+def _in_main_thread() -> bool:
+    """Only there signals can be set."""
+    return threading.current_thread() is threading.main_thread()
