@@ -280,11 +280,12 @@ def plain_search(monkeypatch: pytest.MonkeyPatch) -> None:
 
 
 @pytest.mark.usefixtures("plain_search")
+@pytest.mark.parametrize("runtime", ["torch", "auto"])
 def test_a_second_text_needs_no_model_and_comes_out_as_without_the_cache(
-    karalign: Karalign, sound: Path, lyrics: Path, checkpoint: Path, tmp_path: Path, loads: Counted
+    karalign: Karalign, sound: Path, lyrics: Path, checkpoint: Path, tmp_path: Path, loads: Counted, runtime: str
 ) -> None:
     outs = [tmp_path / f"{name}.json" for name in ("first", "second", "anew")]
-    run = ("align", sound, lyrics, "--model", checkpoint)
+    run = ("align", sound, lyrics, "--model", checkpoint, "--runtime", runtime)
     assert karalign(*run, "-o", outs[0]).code == 0
     assert loads.count == 1
     verbose = karalign(*run, "-v", "-o", outs[1])
