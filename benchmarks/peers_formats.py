@@ -153,13 +153,11 @@ def facts(alignment: Alignment) -> Iterator[tuple[Any, ...]]:
 
 def _speed(form: str, peer: str, lines: int, rounds: int) -> dict[str, dict[str, float]]:
     known = by_name(form)
-    text = known.render(song(lines), RenderOptions("line"))
-    works: dict[str, Work] = {who: _turned(change(who, form), text) for who in (OURS, peer)}
+    plain = RenderOptions("line")
+    text = known.render(song(lines), plain)
+    theirs = change(peer, form)
+    works: dict[str, Work] = {OURS: lambda: known.render(known.parse(text), plain), peer: lambda: theirs(text)}
     return against(in_turn(works, rounds), OURS)
-
-
-def _turned(work: Change, text: str) -> Work:
-    return lambda: work(text)
 
 
 def _version(name: str) -> str:

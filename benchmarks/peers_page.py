@@ -48,7 +48,7 @@ FORMATS = """\
 Files of tests/golden, read and written again in their own format. *Marks*: share of the times and words in the text
 of the file, markup and all, that are in the new one. *Lines*, *line times*, *word times* and *besides* (who sings,
 headers, settings) are what our own reader finds before and after. These files are ours, and hard ones. The speed is
-that of reading and writing {lines} lines; we read words and check what we read, they do not.
+that of reading and writing {lines} lines without times of words; we check what we read, they do not.
 """
 SUMMARY = """\
 Shares of the word starts within so much of the reference; on speech and rendered singing with each aligner's own bias
