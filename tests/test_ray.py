@@ -155,6 +155,12 @@ def test_there_is_a_worker_for_each_processor_and_they_share_the_gpus(tmp_path: 
     assert sorted(gpus.values()) == ["0", "0", "1", "1"]
 
 
+def test_workers_are_replaced_after_so_many_songs(tmp_path: Path) -> None:
+    outcomes = list(replace(ENGINE, jobs=1, recycle=3).run(library(tmp_path, GOOD), Settings()))
+    assert [outcome.status for outcome in outcomes] == ["done"] * len(GOOD)
+    assert sorted(Counter(process for _, process, _ in heard(tmp_path)).values()) == [2, 3, 3]
+
+
 def test_a_song_that_takes_too_long_is_given_up_and_the_others_are_done(tmp_path: Path) -> None:
     items = library(tmp_path, {"long": "sleep 1000", **GOOD})
     got = {Path(outcome.item.song).stem: outcome for outcome in replace(ENGINE, timeout=3).run(items, Settings())}

@@ -10,6 +10,7 @@ from __future__ import annotations
 
 import math
 import time
+from collections import Counter
 from collections.abc import Callable, Generator, Iterator, Mapping, Sequence
 from contextlib import suppress
 from dataclasses import dataclass, replace
@@ -22,6 +23,7 @@ from aligner_core.errors import AlignerError
 
 from . import carry
 from .cluster import ClusterError, connected
+from .local import RECYCLE
 from .places import is_url
 from .work import Hearer, Item, Outcome, Own, Settings
 
@@ -48,6 +50,7 @@ class RayEngine:
             most of the work is not the GPU's.
         timeout: seconds that an item may take; None: as long as it likes.
         load: what hears, by the settings and the device, in each worker.
+        recycle: items after which a worker is replaced.
         say: hears of workers that cannot be used.
     """
 
@@ -57,6 +60,7 @@ class RayEngine:
     share: float | None = None
     timeout: float | None = None
     load: Load = Own.load
+    recycle: int = RECYCLE
     say: Say = lambda _: None
 
     def run(self, items: Sequence[Item], settings: Settings) -> Generator[Outcome, None, None]:
@@ -72,7 +76,7 @@ class RayEngine:
             needs = self._needs(ray.cluster_resources())
             make = partial(ray.remote(**needs)(Worker).remote, _placed(settings), self.device, self.load)
             jobs = self.jobs or self._room(ray.cluster_resources(), needs)
-            yield from _Handing(ray, make, items, self.timeout, self.say).out(jobs)
+            yield from _Handing(self, ray, make, items).out(jobs)
 
     def _needs(self, there: Mapping[str, float]) -> dict[str, float]:
         """What one worker takes of what is there."""
@@ -122,15 +126,14 @@ class Worker:
 class _Handing:
     """Items given to workers as they become free: as many are under way as there are workers, and no more."""
 
-    def __init__(
-        self, ray: Any, make: Callable[[], Any], items: Sequence[Item], timeout: float | None, say: Say
-    ) -> None:
-        self.ray, self.make, self.timeout, self.say = ray, make, timeout, say
+    def __init__(self, how: RayEngine, ray: Any, make: Callable[[], Any], items: Sequence[Item]) -> None:
+        self.how, self.ray, self.make = how, ray, make
         self.left = len(items)
         self.fresh = map(_Song, items)
         self.again: list[_Song] = []
         self.starting: dict[Any, tuple[Any, int]] = {}  # workers, and how often one in their place has died so far
         self.busy: dict[Any, tuple[Any, _Song]] = {}
+        self.given: Counter[Any] = Counter()  # items to each worker
 
     def out(self, jobs: int) -> Iterator[Outcome]:
         """One outcome for every item, by so many workers.
@@ -164,14 +167,18 @@ class _Handing:
             if isinstance(error, _DeadError) and deaths + 1 < TRIES:
                 self._start(deaths + 1)
             elif self.starting or self.busy:
-                self.say(f"one worker less: {error}")
+                self.how.say(f"one worker less: {error}")
             else:
                 raise
         else:
             self._next(worker)
 
     def _next(self, worker: Any) -> None:
-        if song := self.again.pop() if self.again else next(self.fresh, None):
+        if self.given[worker] >= self.how.recycle:
+            self._kill(worker)
+            self._start(0)
+        elif song := self.again.pop() if self.again else next(self.fresh, None):
+            self.given[worker] += 1
             self.busy[worker.do.remote(_absolute(song.item))] = worker, replace(song, begun=time.monotonic())
         else:
             self._kill(worker)  # its room may be the only one for a worker that has to start elsewhere
@@ -197,10 +204,10 @@ class _Handing:
 
     def _time_left(self) -> float | None:
         """Seconds until the first item has had its time; the oldest comes first."""
-        if self.timeout is None or not self.busy:
-            return self.timeout
+        if self.how.timeout is None or not self.busy:
+            return self.how.timeout
         _, oldest = next(iter(self.busy.values()))
-        return max(0.0, oldest.begun + self.timeout - time.monotonic())
+        return max(0.0, oldest.begun + self.how.timeout - time.monotonic())
 
     def _overdue(self) -> Outcome | None:
         """The oldest item given up, if it has had its time; its worker may hang, so another takes its place."""
@@ -209,7 +216,7 @@ class _Handing:
         worker, song = self.busy.pop(next(iter(self.busy)))
         self._kill(worker)
         self._start(0)
-        return Outcome(song.item, "failed", f"took longer than {self.timeout:g} s")
+        return Outcome(song.item, "failed", f"took longer than {self.how.timeout:g} s")
 
     def _end(self) -> None:
         """What is under way ends by itself, if it does so soon: then nothing half-written is left behind."""
@@ -221,6 +228,7 @@ class _Handing:
                 self._kill(worker)
 
     def _kill(self, worker: Any) -> None:
+        del self.given[worker]
         with suppress(Exception):  # it, or the cluster, may be gone already
             self.ray.kill(worker)
 
