@@ -49,9 +49,15 @@ def trusted(search: Search, scores: Scores, voice: Voice, sung: Sequence[Sung]) 
         sung: in order of time.
     """
     ask = partial(_shaken, search, scores, sung)
-    with ThreadPoolExecutor(min(4, os.cpu_count() or 1)) as pool:  # the kernels let other threads run
+    with ThreadPoolExecutor(_threads()) as pool:  # the kernels let other threads run
         moved = chain.from_iterable(pool.map(ask, range(0, len(sung), GROUP)))
         return [replace(one, trust=_trust(one, m, scores, voice)) for one, m in zip(sung, moved, strict=True)]
+
+
+def _threads() -> int:
+    """A few, or as many as libraries may use: with a process for each core, more would only get in the way."""
+    told = os.environ.get("OMP_NUM_THREADS", "")
+    return max(1, min(4, int(told) if told.isdecimal() else os.cpu_count() or 1))
 
 
 def believed(sung: Sequence[Sung]) -> list[Sung]:
@@ -99,7 +105,7 @@ def _shaken(search: Search, scores: Scores, sung: Sequence[Sung], begin: int) ->
     noise = np.random.default_rng(begin)
     for _ in range(SHAKES):
         path = viterbi(_noisy(scores[first:last], noise), found.graph)
-        for number, frame in _starts(found.visits(path)).items():
+        for number, frame in found.starts(path).items():
             at, token = tokens[number]
             if begin <= at < begin + GROUP:
                 out[at - begin].setdefault(token, []).append(first + frame)
@@ -110,13 +116,6 @@ def _noisy(scores: Scores, noise: np.random.Generator) -> NDArray[np.int32]:
     rows = -(-len(scores) // LASTS)
     shaking = noise.standard_normal((rows, scores.shape[1]), np.float32) * (NOISE * UNITS_PER_NAT)
     return np.asarray(np.repeat(np.rint(shaking), LASTS, axis=0)[: len(scores)] + scores, np.int32)
-
-
-def _starts(visits: Sequence[Visit]) -> dict[int, int]:
-    out: dict[int, int] = {}
-    for visit in visits:
-        out.setdefault(visit.token, visit.start)
-    return out
 
 
 def _trust(sung: Sung, moved: dict[int, list[int]], scores: Scores, voice: Voice) -> Trust:

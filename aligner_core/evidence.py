@@ -78,7 +78,7 @@ def share(visit: Visit, scores: Scores, voice: NDArray[np.float32]) -> float:
     """
     span = slice(visit.start, visit.end)
     likely = np.exp(scores[span, visit.column] / np.float32(UNITS_PER_NAT))
-    return float(np.clip((likely / np.maximum(voice[span], 1e-6)).mean(), 0, 1))
+    return min(max(float((likely / np.maximum(voice[span], 1e-6)).mean()), 0.0), 1.0)
 
 
 def lead(scores: Scores, column: int) -> NDArray[np.float32]:

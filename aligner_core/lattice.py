@@ -77,13 +77,16 @@ class Lattice:
 
     def visits(self, path: Path) -> list[Visit]:
         """The phones of a path in time order, without the rests."""
-        out = []
-        for state, start, end in zip(path.states, path.starts, path.ends, strict=True):
-            token, reading, word, variant = (int(x) for x in self.origin[state])
-            if token >= 0:
-                column = int(self.graph.symbols[state])
-                out.append(Visit(token, reading, word, variant, column, int(start), int(end)))
-        return out
+        sounds = self.origin[path.states, 0] >= 0
+        states = path.states[sounds]
+        spans = zip(path.starts[sounds].tolist(), path.ends[sounds].tolist(), strict=True)
+        which = zip(self.origin[states].tolist(), self.graph.symbols[states].tolist(), spans, strict=True)
+        return [Visit(*origin, column, *span) for origin, column, span in which]
+
+    def starts(self, path: Path) -> dict[int, int]:
+        """The frame in which each token of a path begins, without those that make no sound."""
+        tokens, first = np.unique(self.origin[path.states, 0], return_index=True)
+        return {token: at for token, at in zip(tokens.tolist(), path.starts[first].tolist(), strict=True) if token >= 0}
 
     def strays(self, path: Path) -> list[tuple[int, int]]:
         """(start, end) in frames of each part of a path that is outside the text; the longest there are."""

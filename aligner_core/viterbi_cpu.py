@@ -19,9 +19,7 @@ INNER = 1024  # frames a column covers in the first pass: a few columns fit the 
 
 def best_path(emissions: NDArray[np.int32], graph: Graph, block: int | None) -> Path:
     """`viterbi.viterbi` after its checks."""
-    used, net = _lay_out(graph, len(emissions))
-    block = block or _balanced_block(net, len(emissions), graph.frames_needed)
-    bounds = _bounds(net, len(emissions), block)
+    used, net, block, bounds = _laid_out(graph, len(emissions), block)
     checkpoints = np.empty(int(bounds[-1, 2]), np.int64)
     state, score = forward(emissions, used, net, block, INNER, bounds, checkpoints)
     visits = backward(emissions, used, net, block, bounds, checkpoints, state)
@@ -30,6 +28,13 @@ def best_path(emissions: NDArray[np.int32], graph: Graph, block: int | None) -> 
 
 
 @lru_cache(maxsize=8)  # noise is put on the emissions of one graph many times over
+def _laid_out(graph: Graph, total: int, block: int | None) -> tuple[Longs, Net, int, Longs]:
+    """The symbols in use, the graph for so many frames, the frames of a block, and what each checkpoint holds."""
+    used, net = _lay_out(graph, total)
+    size = block or _balanced_block(net, total, graph.frames_needed)
+    return used, net, size, _bounds(net, total, size)
+
+
 def _lay_out(graph: Graph, total: int) -> tuple[Longs, Net]:
     """The symbols in use, and the graph for so many frames."""
     symbols, columns = np.unique(graph.symbols, return_inverse=True)
