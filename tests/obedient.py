@@ -61,9 +61,14 @@ class Obedient:
 
     @classmethod
     def load(cls, settings: Settings, _: str = "cpu") -> Self:
-        """A hearer, unless the model is called "none"."""
-        if settings.model == "none":
-            raise WeightsError("there is no such model", "none")
+        """A hearer, unless the model is "none"; "deadly" kills who loads it, "only FILE" can be loaded once."""
+        match (settings.model or "").split():
+            case ["none"]:
+                raise WeightsError("there is no such model", "none")
+            case ["deadly"]:
+                os.kill(os.getpid(), signal.SIGKILL)
+            case ["only", path]:
+                _require_first(Path(path))
         aligner: Any = Even()
         return cls(aligner)
 
@@ -75,6 +80,13 @@ class Obedient:
         _obey(path, path.read_text(encoding="latin-1").split())
         heard: Any = range(1001)
         return heard  # type: ignore[no-any-return]
+
+
+def _require_first(path: Path) -> None:
+    try:
+        path.touch(exist_ok=False)
+    except FileExistsError as error:
+        raise WeightsError("is in use", path.name) from error
 
 
 def _obey(path: Path, orders: list[str]) -> None:

@@ -184,6 +184,28 @@ def test_a_model_that_cannot_be_loaded_is_told_as_it_is(tmp_path: Path) -> None:
     assert not (tmp_path / "heard.log").exists()
 
 
+def test_a_model_that_kills_who_loads_it_is_told_and_not_loaded_for_ever(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setattr("plugin.library.ray.TRIES", 2)  # saves the time of one
+    with pytest.raises(ClusterError, match=r"^a worker cannot start: .+ \(is karalign installed there\?\)$"):
+        list(replace(ENGINE, jobs=1).run(library(tmp_path, GOOD), Settings(model="deadly")))
+
+
+def test_a_worker_that_cannot_load_the_model_is_told_of_and_the_others_do_all(tmp_path: Path) -> None:
+    said: list[str] = []
+    items = library(tmp_path / "in", GOOD)
+    outcomes = list(replace(ENGINE, say=said.append).run(items, Settings(model=f"only {tmp_path}/first")))
+    assert [outcome.status for outcome in outcomes] == ["done"] * len(items)
+    assert said == ["one worker less: first: is in use"]
+
+
+def test_a_worker_with_another_karalign_is_not_used(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("plugin.library.ray.__version__", "0.0.1")
+    with pytest.raises(ClusterError, match=r"^a worker has karalign .+, and this is 0.0.1 \(install the same\)$"):
+        list(replace(ENGINE, jobs=1).run(library(tmp_path, GOOD), Settings()))
+
+
 def test_nothing_to_do_is_done_at_once() -> None:
     assert list(ENGINE.run([], Settings())) == []
 
