@@ -55,7 +55,7 @@ def built(kind: Any, data: dict[str, Any], where: str) -> nn.Module:
     """
     try:
         network: nn.Module = kind(kind.config_type(**tuples(data["config"])))
-        network.load_state_dict({name: weight.float() for name, weight in data["state"].items()})
+        network.load_state_dict(data["state"])  # into float32, weight by weight
     except (RuntimeError, TypeError, KeyError, AttributeError) as error:
         raise WeightsError(f"does not fit its network: {str(error).splitlines()[0]}", where) from error
     return network

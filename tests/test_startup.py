@@ -98,3 +98,27 @@ def test_what_aligns_is_imported_without_torch(module: str) -> None:
     done = subprocess.run([sys.executable, "-c", code], capture_output=True, text=True, check=True)
     names = {name.partition(".")[0] for name in done.stdout.split()}
     assert names & (TORCHES | {"onnxruntime", "numba"}) == set()
+
+
+LEAVE = """
+import atexit, sys, threading
+{before}
+atexit.register(print, "tidied up")
+sys.argv = ["karalign", {option!r}]
+from plugin.cli import main
+main()
+"""
+
+
+@pytest.mark.parametrize(
+    "before", ["", "import torch", "import torch; threading.Timer(0.2, print, ['thread']).start()"]
+)
+@pytest.mark.parametrize(("option", "code"), [("--version", 0), ("--nonsense", 2)])
+def test_whatever_is_loaded_the_end_is_the_same(before: str, option: str, code: int) -> None:
+    program = LEAVE.format(before=before, option=option)
+    done = subprocess.run([sys.executable, "-c", program], capture_output=True, text=True, check=False)
+    lines = done.stdout.splitlines()
+    assert done.returncode == code
+    assert lines[-1] == "tidied up"
+    assert ("thread" in lines) == ("Timer" in before)
+    assert (lines[0].startswith("karalign, version "), "No such option" in done.stderr) == (code == 0, code == 2)
