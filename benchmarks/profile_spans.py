@@ -8,6 +8,7 @@ the main thread is followed; what others do while it waits for them is in the pa
 
 from __future__ import annotations
 
+import atexit
 import functools
 import importlib
 import json
@@ -145,9 +146,11 @@ def main() -> None:
     clock.spent[STARTS] = [clock.last[0] - begun, clock.last[1]]
     sys.argv[1:] = sys.argv[3:]
     follow(clock)
-    try:
-        from plugin.cli import main as karalign
+    atexit.register(_write, clock, out)  # however it ends
+    from plugin.cli import main as karalign
 
-        karalign()
-    finally:
-        out.write_text(json.dumps({"ended": time.monotonic(), "spent": clock.total()}))
+    karalign()
+
+
+def _write(clock: Clock, out: Path) -> None:
+    out.write_text(json.dumps({"ended": time.monotonic(), "spent": clock.total()}), encoding="utf-8")
