@@ -240,6 +240,10 @@ def test_in_every_order_of_events_each_song_has_one_outcome_and_slots_are_never_
         assert sorted(outcome.item.song for outcome in outcomes) == sorted(item.song for item in items)
         assert stage.most_used <= room
         assert slots.held == 0
+        assert {outcome.why for outcome in outcomes} <= {
+            "", "no sound", "took longer than 9 s",
+            *(f"the process that worked on it died, twice: {why}" for why in ("signal 9", "no answer in 9 s")),
+        }  # fmt: skip
         if not deadly:
             assert {outcome.why for outcome in outcomes} <= {"", "no sound"}
             assert all(outcome.status == "done" for outcome in outcomes if not outcome.why)

@@ -160,8 +160,9 @@ class _Shift:
             assert self.facts
             self.to_finish.append((song, Finish(song.item, heard.slot, heard.frames, heard.width, self.facts)))
         else:
-            for task in answer.lost:
-                yield from self._lost(self.by_ear.pop(task.slot), answer.why)
+            why = f"no answer in {self.ears.timeout:g} s" if answer.why == TIMEOUT else answer.why
+            for task in answer.lost:  # any of them may be to blame
+                yield from self._lost(self.by_ear.pop(task.slot), why)
 
     def _lost(self, song: _Song, why: str) -> Iterator[Outcome]:
         """The process of a song has died: once more, unless it has had its tries or its time."""
