@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import multiprocessing
+import os
 import random
 import time
 from collections import Counter
@@ -99,8 +100,6 @@ def test_a_model_that_cannot_be_loaded_is_told_as_it_is(tmp_path: Path) -> None:
 
 
 def dies(settings: Settings, device: str) -> Obedient:
-    import os
-
     os._exit(7)
 
 
@@ -270,9 +269,12 @@ def test_to_finish_comes_before_to_decode() -> None:
 # Slots
 
 
-def test_what_is_written_into_a_slot_is_read_from_it() -> None:
+@pytest.mark.parametrize("nameless", [True, False])
+def test_what_is_written_into_a_slot_is_read_from_it(nameless: bool, monkeypatch: pytest.MonkeyPatch) -> None:
     import numpy as np
 
+    if not nameless:
+        monkeypatch.delattr(os, "memfd_create")
     with Slots(2) as slots:
         one, other = slots.take(), slots.take()
         assert not slots.free

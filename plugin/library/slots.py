@@ -7,7 +7,6 @@ elsewhere a temporary file.
 from __future__ import annotations
 
 import os
-import sys
 import tempfile
 from collections.abc import Iterable
 from pathlib import Path
@@ -35,7 +34,7 @@ class Slots:
     """
 
     def __init__(self, count: int) -> None:
-        self._folder = None if sys.platform == "linux" else tempfile.TemporaryDirectory(prefix="karalign-")
+        self._folder = None if _has_nameless() else tempfile.TemporaryDirectory(prefix="karalign-")
         self._files = dict(map(self._made, range(count)))
         self._free = list(self._files)
         self._size: dict[str, int] = {}
@@ -81,8 +80,29 @@ class Slots:
         if self._folder:
             path = str(Path(self._folder.name) / str(at))
             return path, os.open(path, os.O_CREAT | os.O_RDWR)
-        number = os.memfd_create("karalign")
-        return f"/proc/{os.getpid()}/fd/{number}", number
+        return _nameless()
+
+
+def _nameless() -> tuple[str, int]:
+    """Memory as a file: a path that leads to it, for as long as its number here is open."""
+    number = os.memfd_create("karalign")
+    return f"/proc/{os.getpid()}/fd/{number}", number
+
+
+def _has_nameless() -> bool:
+    if not hasattr(os, "memfd_create"):
+        return False
+    try:
+        path, number = _nameless()
+    except OSError:
+        return False
+    try:
+        with Path(path).open("r+b"):
+            return True
+    except OSError:  # no /proc, or one that is hidden
+        return False
+    finally:
+        os.close(number)
 
 
 def write(path: str, blocks: Iterable[Numbers]) -> int:
