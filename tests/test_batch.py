@@ -85,6 +85,8 @@ def test_songs_are_timed_and_what_fails_is_told(batch: Karalign, tmp_path: Path)
         ({"a": "good"}, ("--address", "auto"), 2),
         ({"a": "good"}, ("--device", "cuda:x"), 2),
         ({"a": "good"}, ("--write", "mp4"), 1),
+        ({"a": "good"}, ("--max-chars", "30"), 2),  # of subtitles, and LRC is none
+        ({"a": "good"}, ("--max-chars", "30", "--write", "srt"), 0),
         ({}, (), 1),
     ],
 )

@@ -13,7 +13,7 @@ from typing import TYPE_CHECKING, Any
 
 import click
 
-from plugin.formats import KaraokeTag, Level
+from plugin.formats import KaraokeTag, Level, RenderOptions, by_name
 from plugin.layout import Layout, layout_options
 from plugin.library.course import Course, Redo
 from plugin.library.find import Found, Wish, check_formats, find
@@ -26,7 +26,7 @@ from plugin.report import count
 from plugin.sources import encoding_option
 from plugin.tags.change import Manner
 from plugin.tags.players import PLAYERS, recipe_for
-from plugin.targets import finish_options, try_folder
+from plugin.targets import Target, finish_options, try_folder
 from plugin.terminal import counting_bar, on_terminal
 
 if TYPE_CHECKING:
@@ -104,6 +104,8 @@ def command(
     Stopped in any way and started again, it goes on where it was.
     """
     _check(names, write, embed, address, engine_name, bool(player or no_backup or keep_time))
+    if write:
+        layout.prepared([Target(name, by_name(name), RenderOptions(level, k_tag)) for name in write])
     manner = Manner(recipe_for(player, ()), backup=not no_backup, keep_time=keep_time) if embed else None
     settings = Settings(model, encoding, exact, level, k_tag, layout, manner, min_confidence)
     wish = Wish(write, out, recursive, embed, overwrite)
