@@ -99,9 +99,11 @@ def test_what_was_written_by_us_is_no_lyrics_and_may_be_written_again(tmp_path: 
 
 
 def test_a_song_that_is_named_twice_is_done_once(tmp_path: Path) -> None:
-    touch(tmp_path, "a.mp3")
-    (tmp_path / "b.mp3").symlink_to("a.mp3")
-    assert len(find([str(tmp_path), str(tmp_path / "a.mp3"), f"{tmp_path}/../{tmp_path.name}"], LRC).items) == 1
+    touch(tmp_path, "b.mp3", "b.txt")
+    for link in ("a.mp3", "c.mp3"):
+        (tmp_path / link).symlink_to("b.mp3")
+    (item,) = find([str(tmp_path), str(tmp_path / "b.mp3"), f"{tmp_path}/../{tmp_path.name}"], LRC).items
+    assert item == Item(f"{tmp_path}/b.mp3", f"{tmp_path}/b.txt", (f"{tmp_path}/b.lrc",))
 
 
 @pytest.mark.parametrize(

@@ -138,7 +138,10 @@ def _paired(pair: Pair, text: Path | None) -> Pair:
 
 
 def _once(found: Iterable[Pair]) -> list[Pair]:
+    """Each file once, by its own name rather than that of a link to it: the text lies beside it."""
     by_file: dict[str, Pair] = {}
     for pair in found:
-        by_file.setdefault(os.path.realpath(pair.song), pair)
+        before = by_file.setdefault(os.path.realpath(pair.song), pair)
+        if before.song.is_symlink() and not pair.song.is_symlink():
+            by_file[os.path.realpath(pair.song)] = pair
     return list(by_file.values())
