@@ -161,6 +161,7 @@ def main() -> None:
     parser.add_argument("--copies", type=int, default=0, help="songs in a run; ten for each process without it")
     parser.add_argument("--rounds", type=int, default=3)
     told = parser.parse_args()
+    os.environ.setdefault("RAY_worker_niceness", "0")  # else they give way to whatever else the machine does
     pack = data_root(told.data) / "eval" / "songs.zip"
     figures = measured(told.device, told.jobs, told.copies or 10 * told.jobs, told.rounds, pack)
     engine_page.write(told.out or engine_page.DOCS / f"cluster-{told.device}.json", figures)

@@ -38,6 +38,7 @@ def _ray_here() -> Iterator[None]:
 
     with pytest.MonkeyPatch.context() as patch:
         patch.setenv("RAY_AUTH_MODE", "disabled")  # else Ray keeps a token in the home folder
+        patch.setenv("RAY_worker_niceness", "0")  # on a busy machine they would wait for everybody else
         patch.setenv("PYTHONPATH", str(Path(__file__).parent))  # workers unpickle `Obedient`
         ray.init(
             address="local", num_cpus=4, num_gpus=2, include_dashboard=False, log_to_driver=False,

@@ -40,6 +40,7 @@ NAMES = [f"song{number}" for number in range(8)]
 @pytest.fixture(autouse=True)
 def _for_workers(monkeypatch: pytest.MonkeyPatch) -> None:
     monkeypatch.setenv("RAY_AUTH_MODE", "disabled")  # else Ray keeps a token in the home folder
+    monkeypatch.setenv("RAY_worker_niceness", "0")  # on a busy machine they would wait for everybody else
     monkeypatch.setenv("PYTHONPATH", str(TESTS))  # workers unpickle `Obedient`
     monkeypatch.setenv("RAY_DEDUP_LOGS_SKIP_REGEX", ".")
 
