@@ -46,6 +46,6 @@ def test_a_burst_is_drawn_out_evenly() -> None:
 
 def test_rows_are_drawn_from_the_middles_of_frames() -> None:
     rows = np.arange(5.0)[:, None] * [1.0, 10.0]
-    assert drawn(rows, np.arange(5) + 0.5) == pytest.approx(rows)
+    assert drawn(rows, np.arange(5.0) + 0.5) == pytest.approx(rows)
     assert drawn(rows, np.array([1.0, 0.0, 9.0]))[:, 0] == pytest.approx([0.5, 0.0, 4.0])
     assert drawn(np.ones((1, 3)), np.array([0.2, 5.0])) == pytest.approx(np.ones((2, 3)))
