@@ -10,6 +10,7 @@ from __future__ import annotations
 import time
 from collections.abc import Sequence
 from dataclasses import dataclass
+from pathlib import Path
 from random import Random
 from typing import Any
 
@@ -23,10 +24,10 @@ from aligner_core.tts.score import Note, Score
 from aligner_core.tts.singing import Singer
 from aligner_core.tts.synthesizer import Speech, Synthesizer
 from aligner_core.tts.tracking import trackers
-from benchmarks import engine_page
-from benchmarks.guide_measures import phone_errors
+from benchmarks import engine_page, packs
 from benchmarks.guide_sound import Take, dictionary
-from benchmarks.singing_measures import loudness, onsets, pitches, round_trip, summed
+from benchmarks.singing_listener import Listener
+from benchmarks.singing_measures import loudness, onsets, pitches, round_trip, summed, voicing_onsets
 
 WORDS = (
     "the morning light is on the water now",
@@ -38,9 +39,11 @@ WORDS = (
     "and somewhere past the lighthouse and the shadows",
     "another quiet voice begins to play",
 )
+HEARD = (55, 60, 64)  # of these, in which sounds are listened for
 TONICS = (45, 50, 55, 60, 64, 67, 71, 76)  # MIDI numbers; each melody goes up to a fourth above
 SCALE = (0, 2, 4, 5)
 LENGTHS = (0.3, 0.4, 0.4, 0.6, 0.8, 1.2)  # s
+QUICK = (0.25,)
 BREAK = 1.2  # s between lines
 OUT = engine_page.DOCS / "singing.json"
 PAGE = engine_page.DOCS / "singing.md"
@@ -56,14 +59,14 @@ class Song:
     score: Score
 
 
-def song(tonic: int, lines: int = len(WORDS), seed: int = 0) -> Song:
+def song(tonic: int, lines: int = len(WORDS), seed: int = 0, lengths: Sequence[float] = LENGTHS) -> Song:
     """A walk over four degrees of a scale, a note for each syllable."""
     random, text = Random(seed + tonic), Alignment.from_text("\n".join(WORDS[:lines]))
     now, degree, notes = 1.0, 0, []
     plain = laid(text, Tune(tuple(Note(float(at), at + 0.5, 60.0) for at in range(1000)))).score
     for line in plain.lines:
         for _ in line.notes:
-            length = random.choice(LENGTHS)
+            length = random.choice(lengths)
             notes.append(Note(now, now + length, float(tonic + SCALE[degree])))
             now += length
             degree = min(max(degree + random.choice((-1, 0, 1, 1, -2, 2)), 0), len(SCALE) - 1)
@@ -78,32 +81,42 @@ def sung(singer: Singer, one: Song, style: str = "guide") -> tuple[Speech, float
     return speech, (time.perf_counter() - begin) / (len(speech.wave) / speech.sample_rate)
 
 
-def measured(synthesizer: Synthesizer, lines: int) -> dict[str, Any]:
+def measured(synthesizer: Synthesizer, lines: int, root: Path) -> dict[str, Any]:
     """Pitch, onsets, sound and speed of each engine."""
     aligner = Aligner.load()
+    listener = Listener(aligner.model, root)
     songs = [song(tonic, lines) for tonic in TONICS]
     out: dict[str, Any] = {}
     for name in ENGINES:
         singer = Singer(synthesizer, name)
         sung(singer, song(60, 1))  # what is made once is not counted
-        rows, late, costs, takes = {}, [], [], []
+        rows, late, set_in, costs, takes = {}, [], [], [], []
         for one in songs:
             speech, cost = sung(singer, one)
             rows[one.tonic] = pitches(speech, one.score) | loudness(speech, one.score)
             late.append(onsets(aligner, speech, one.text, one.score))
-            takes.append(_take(speech, one.text))
+            set_in.append(voicing_onsets(speech, one.score))
+            takes += [_take(speech, one.text)] * (one.tonic in HEARD)
             costs.append(cost)
         out[name] = {
             "notes": rows,
             "onsets": summed(late),
-            "phone_error": phone_errors(aligner.model, [take for one, take in zip(songs, takes, strict=True)
-                                                       if one.tonic in (55, 60, 64)]),
+            "voicing": summed(set_in),
+            "phone_error": listener.error(takes),
+            "quick_phone_error": listener.error(_quick(singer, lines)),
             "times_real_time": len(costs) / sum(costs),
         }  # fmt: skip
         print(name, out[name], flush=True)
     spoken = [synthesizer.speak(row) for row in WORDS[:lines]]
     takes = [Take(one.wave, one.sample_rate, dictionary(row)) for one, row in zip(spoken, WORDS, strict=False)]
-    return out | {"spoken_phone_error": phone_errors(aligner.model, takes)}
+    spoken_error = listener.error(takes)
+    return out | {"spoken_phone_error": spoken_error, "listener": listener.told()}
+
+
+def _quick(singer: Singer, lines: int) -> list[Take]:
+    """The same on notes that last no longer than syllables of speech."""
+    songs = [song(tonic, lines, lengths=QUICK) for tonic in HEARD]
+    return [_take(sung(singer, one)[0], one.text) for one in songs]
 
 
 def _take(speech: Speech, text: Alignment) -> Take:
@@ -122,6 +135,7 @@ def check(figures: dict[str, Any]) -> Sequence[str]:
             (f"{name}: seconds for a second", 1 / figures["sung"][name]["times_real_time"], 0.2),
             (f"{name}: onset, median s", figures["sung"][name]["onsets"]["median"], 0.02),
             (f"{name}: onset, 95 % s", figures["sung"][name]["onsets"]["p95"], 0.06),
+            (f"{name}: the voice sets in, 95 % s", figures["sung"][name]["voicing"]["p95"], 0.06),
             (f"{name}: phone error against speech", figures["sung"][name]["phone_error"], 1.6 * spoken),
         ]  # fmt: skip
     for name, row in figures.get("followed", {}).items():
@@ -134,13 +148,11 @@ def main() -> None:
     options = engine_page.parser(__doc__)
     options.add_argument("--lines", type=int, default=len(WORDS), help="lines of each song")
     told = options.parse_args()
-    from benchmarks import packs, singing_page, singing_pictures
+    from benchmarks import singing_page, singing_pictures
 
-    synthesizer = Synthesizer.load()
-    figures: dict[str, Any] = {"threads": torch.get_num_threads(), "sung": measured(synthesizer, told.lines)}
-    songs = packs.data_root(told.data) / SONGS
-    if songs.exists():
-        figures["followed"] = {name: round_trip(songs, name) for name in trackers()}
+    synthesizer, root = Synthesizer.load(), packs.data_root(told.data)
+    figures: dict[str, Any] = {"threads": torch.get_num_threads(), "sung": measured(synthesizer, told.lines, root)}
+    figures["followed"] = {name: round_trip(root / SONGS, name) for name in trackers()}
     figures["missed"] = list(check(figures))
     engine_page.write(told.out or OUT, figures)
     if not told.out:

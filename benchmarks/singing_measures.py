@@ -6,6 +6,7 @@ import io
 import json
 import zipfile
 from collections.abc import Sequence
+from itertools import pairwise
 from pathlib import Path
 from typing import Any
 
@@ -17,6 +18,7 @@ from numpy.typing import NDArray
 from aligner_core import Aligner
 from aligner_core.phones import VOWELS, base
 from aligner_core.timeline import Alignment, Phone
+from aligner_core.tts.engines import VOICELESS
 from aligner_core.tts.follow import follow
 from aligner_core.tts.score import Note, Score
 from aligner_core.tts.synthesizer import Speech
@@ -26,7 +28,7 @@ from benchmarks.packs import song as timed_by_hand
 BEGIN, END = 0.1, 0.12  # s of a note that are not steady, at its edges: slides, and what closes the syllable
 OFF = 50.0  # cents
 LOWEST, HIGHEST = 70.0, 1300.0  # Hz, of the tracker
-CLICK = 0.02  # from sample to sample
+AROUND = 0.2  # s to either side of a note's beginning in which its voice is looked for
 Floats = NDArray[np.float64]
 
 
@@ -59,13 +61,22 @@ def pitches(speech: Speech, score: Score) -> dict[str, float]:
 
 
 def loudness(speech: Speech, score: Score) -> dict[str, float]:
-    """dB between the 10th and the 90th percentile of the notes' levels, and the largest step in a rest."""
+    """dB between the 10th and the 90th percentile of the levels of vowels, and the largest step in a rest."""
     levels = []
-    for note in score.notes:
-        a, b = (round(at * speech.sample_rate) for at in (note.start + 0.05, max(note.end - END, note.start + 0.1)))
-        levels.append(10 * np.log10(float((speech.wave[a:b].astype(np.float64) ** 2).mean()) + 1e-12))
+    for line in speech.alignment.lines:
+        for start, end in (_inner(phone) for phone in _phones(line) if base(phone.text) in VOWELS):
+            a, b = round(start * speech.sample_rate), round(end * speech.sample_rate)
+            levels.append(10 * np.log10(float((speech.wave[a:b].astype(np.float64) ** 2).mean()) + 1e-12))
     low, high = np.percentile(levels, [10, 90])
     return {"loudness_db": float(high - low), "step_in_rests": step_in_rests(speech, score)}
+
+
+def _inner(phone: Phone) -> tuple[float, float]:
+    """Its middle three quarters."""
+    assert phone.start is not None
+    assert phone.end is not None
+    eighth = (phone.end - phone.start) / 8
+    return phone.start + eighth, phone.end - eighth
 
 
 def step_in_rests(speech: Speech, score: Score) -> float:
@@ -90,6 +101,34 @@ def onsets(aligner: Aligner, speech: Speech, text: Alignment, score: Score) -> F
             late += [phone.start - note.start for phone, note in zip(vowels, notes, strict=True)
                      if phone.start is not None]  # fmt: skip
     return np.array(late)
+
+
+def voicing_onsets(speech: Speech, score: Score) -> Floats:
+    """Seconds by which the voice sets in after the note, for vowels after a rest or a voiceless sound, by Praat: no
+    aligner has a say in it."""
+    import parselmouth
+
+    sound = parselmouth.Sound(speech.wave.astype(np.float64), speech.sample_rate)
+    late = []
+    for line, sung in zip(speech.alignment.lines, score.lines, strict=True):
+        phones = _phones(line)
+        before = [True, *(_voiceless(one, other) for one, other in pairwise(phones))]
+        vowels = [clear for clear, phone in zip(before, phones, strict=True) if base(phone.text) in VOWELS]
+        notes = _beats(sung.syllables)
+        for clear, note in zip(vowels, notes, strict=len(vowels) == len(notes)):
+            if clear and note.midi is not None:
+                part = sound.extract_part(note.start - AROUND, note.start + AROUND, preserve_times=True)
+                hz = 440 * 2 ** ((note.midi - 69) / 12)
+                pitch = part.to_pitch_ac(time_step=0.002, pitch_floor=0.7 * hz, pitch_ceiling=2 * hz)
+                quiet = pitch.xs()[(pitch.selected_array["frequency"] == 0) & (pitch.xs() < note.start + AROUND / 2)]
+                late += [float(quiet[-1]) + 0.001 - note.start] if len(quiet) else []
+    return np.array(late)
+
+
+def _voiceless(one: Phone, other: Phone) -> bool:
+    assert one.end is not None
+    assert other.start is not None
+    return one.text in VOICELESS or other.start - one.end > AROUND
 
 
 def summed(late: Sequence[Floats]) -> dict[str, float]:

@@ -19,16 +19,11 @@ from aligner_core.syllables import syllabify
 from .durations import least
 from .fitting import frame
 from .score import Note, SungLine, shared
+from .stretching import HISSES, SONORANTS
 
 LEGATO = 15  # frames; a shorter gap between notes is no rest
 CONSONANTS = 0.5  # of the time between two vowels, at most
-GLIDE = 0.2  # of a diphthong, at its end
-GLIDING = 16  # frames of a glide, at most
 PLOSIVE = 30  # frames that a sound without pitch which has to carry a note is held, at most
-# A diphthong is held on the vowel that it begins with, then said: ARPAbet has no name for its parts.
-HELD_ON = {"AY": "AA", "AW": "AA", "OY": "AO", "EY": "EH"}
-SONORANTS = frozenset({"M", "N", "NG", "L", "R", "W", "Y"})
-HISSES = frozenset({"S", "Z", "SH", "ZH", "F", "V", "TH", "DH", "HH"})
 
 
 class Sounding(NamedTuple):
@@ -190,17 +185,8 @@ def _held(beat: _Beat, frames: int) -> Iterator[Sounding]:
     """The sound that carries the note, in its parts."""
     place, phone, natural = beat.vowel
     name = base(phone)
-    if name in HELD_ON and frames * (1 - GLIDE) > natural:
-        glide = min(round(frames * GLIDE), GLIDING, round(natural))
-        glide = max(glide, 1)
-        held = HELD_ON[name] + phone[len(name) :]
-        yield Sounding(beat.syllable, place, held, beat.start, frames - glide, carries=True)
-        yield Sounding(beat.syllable, place, phone, beat.start + frames - glide, glide, carries=True)
-    elif name in VOWELS or name in SONORANTS:
-        yield Sounding(beat.syllable, place, phone, beat.start, frames, carries=True)
-    else:
-        most = PLOSIVE if name in HISSES else max(round(natural), 1)
-        yield Sounding(beat.syllable, place, phone, beat.start, min(frames, most), carries=True)
+    most = frames if name in VOWELS or name in SONORANTS else PLOSIVE if name in HISSES else max(round(natural), 1)
+    yield Sounding(beat.syllable, place, phone, beat.start, min(frames, most), carries=True)
 
 
 def rests(sounds: Sequence[Sounding]) -> Iterator[tuple[int, int]]:

@@ -13,6 +13,7 @@ from .sound import HOP, RATE
 TARGET = 0.1  # root of the mean square of a held vowel: 20 dB below full scale
 EVEN = 0.95  # of the difference to that which is taken away
 MOST = 15.0  # dB
+PASSES = 2  # a gain that changes within a piece doesn't do there what it was chosen for
 PIECE = 20  # frames of a vowel that are levelled at once
 CEILING = 0.7  # of what is sung
 REACH = 3  # frames around a peak that are quieter with it
@@ -29,13 +30,20 @@ def levelled(wave: Wave, held: Spans, swell: NDArray[np.float64]) -> Wave:
     """Vowels of about the same loudness; `held` are the frames of each, `swell` (frames,) dB besides."""
     pieces = [(a + (b - a) * n // parts, a + (b - a) * (n + 1) // parts)
               for a, b in held for parts in [-(-(b - a) // PIECE)] for n in range(parts)]  # fmt: skip
-    gains = [(0.5 * (a + b), _gain(wave[a * HOP : b * HOP])) for a, b in pieces if b > a]
-    if not gains:
+    pieces = [(a, b) for a, b in pieces if b > a]
+    if not pieces:
         return wave
-    places, levels = zip(*gains, strict=True)
-    frames = np.arange(len(swell))
-    decibels = np.interp(frames + 0.5, places, levels) + swell
-    smooth = np.interp(np.arange(len(wave)), (frames + 0.5) * HOP, decibels)
+    frames, decibels = np.arange(len(swell)) + 0.5, np.zeros(len(swell))
+    for _ in range(PASSES):
+        louder = _louder(wave, decibels)
+        gains = [_gain(louder[a * HOP : b * HOP]) for a, b in pieces]
+        decibels += np.interp(frames, [0.5 * (a + b) for a, b in pieces], gains)
+    return _louder(wave, decibels + swell)
+
+
+def _louder(wave: Wave, decibels: NDArray[np.float64]) -> Wave:
+    """By so many dB in the middle of each frame."""
+    smooth = np.interp(np.arange(len(wave)), (np.arange(len(decibels)) + 0.5) * HOP, decibels)
     out: Wave = (wave * 10 ** (smooth / 20)).astype(np.float32)
     return out
 

@@ -30,6 +30,8 @@ from .synthesizer import Speech, Synthesizer
 Progress = Callable[[float], None]
 
 LEAD, TAIL = 15, 20  # frames of silence that are rendered before and after a line
+FULL = 14  # frames of speech that a held vowel is taken from, at least: a shorter one never gets where it belongs
+HELD = 40  # frames of a vowel that is sung as if it were stressed
 END = 30  # frames of silence at the end of all
 LOW, HIGH = 0.9, 1.6  # times the lowest and the highest pitch of its speech: the range in which a voice sings
 INSIDE = 0.8  # of the notes within that range: then they stay where they are
@@ -125,7 +127,7 @@ class Singer:
         for one in sounds:
             gap = one.start - now
             row += [(PAUSE, gap, min(gap, LEAD))] * (gap > 0)
-            row.append((one.phone, one.frames, max(min(natural[one.syllable][one.place], one.frames * 4), 1)))
+            row.append(_clear(one, natural[one.syllable][one.place]))
             now = one.end
         row.append((PAUSE, TAIL, TAIL))
         phones, frames, spoken = zip(*row, strict=True)
@@ -164,6 +166,14 @@ def arranged(
 
 def _sung(line: SungLine) -> Iterator[SungSyllable]:
     return (one for one in line.syllables if one.notes)
+
+
+def _clear(one: Sounding, natural: int) -> tuple[str, int, int]:
+    """A sound, its frames, and how it is spoken for that: one that is held is not mumbled."""
+    if not one.carries:
+        return one.phone, one.frames, max(min(natural, one.frames * 4), 1)
+    phone = one.phone[:-1] + "1" if one.frames >= HELD and one.phone.endswith("0") else one.phone
+    return phone, one.frames, min(max(natural, FULL), one.frames)
 
 
 def _spoken_frames(line: SungLine, sounds: Sequence[Sounding], begin: int, frames: int) -> NDArray[np.bool_]:

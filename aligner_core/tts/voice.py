@@ -19,6 +19,7 @@ from .sound import Frames
 
 FORMAT = 1
 KIND = "karalign voice"
+LEAD = 28  # frames of silence before a line: what it learnt began with as much, and its first sounds fail with less
 LONG = 2000  # frames that are said at once
 
 
@@ -80,6 +81,11 @@ class Voice:
             AlignmentError: a phone is not known, or the numbers of things don't match.
         """
         total = _checked(phones, durations, pitch, energy, melody)
+        more = LEAD - durations[0] if phones and phones[0] == PAUSE else 0
+        if more > 0:
+            held = None if melody is None else torch.cat([melody[:1].expand(more), melody])
+            led = self.frames(phones, [LEAD, *durations[1:]], pitch, energy, held)
+            return Frames(*(column[more:] for column in led))
         if total > LONG and len(phones) > 1:
             at, frame = _middle(phones, durations)
             sides = (slice(0, at), slice(0, frame)), (slice(at, None), slice(frame, None))
