@@ -21,8 +21,8 @@ from plugin.report import Doubt
 
 NASTY = "<img src=x onerror=alert(1)>\"'&.mp3"
 OUTCOMES = (
-    Outcome(Item("/x/b.mp3", "/x/b.txt", ("/x/b.lrc",)), "done", seconds=95.0, score=0.9),
-    Outcome(Item("/x/a.mp3"), "skipped", "no lyrics"),
+    Outcome(Item("/x/b.mp3", "/x/b.txt", ("/x/b.lrc",)), "done", seconds=95.0, score=0.9, written=(10,)),
+    Outcome(Item("/x/a.mp3", "", ("/x/a.lrc",)), "skipped", "no lyrics"),
     Outcome(Item(f"/x/{NASTY}"), "failed", "</table><script>alert(2)</script>"),
     Outcome(Item("/x/c.mp3"), "doubtful", seconds=200.0, score=0.25, doubts=(Doubt(3, "<b>loud</b>", 1.0, 0.1),)),
 )
@@ -73,6 +73,12 @@ def test_names_and_reasons_are_shown_as_they_are(browser: Browser, html: str) ->
         assert "</table><script>alert(2)</script>" in shown.text("table")
         assert "<b>loud</b>" in shown.text("details")
         assert shown.page.evaluate("document.querySelectorAll('img, b').length") == 0
+
+
+def test_links_lead_to_what_was_written_and_to_nothing_that_was_not(browser: Browser, html: str) -> None:
+    with browser.open(html) as shown:
+        links = shown.page.evaluate("[...document.links].map(link => link.textContent)")
+        assert sorted(links) == sorted([NASTY, "a.mp3", "b.lrc", "b.mp3", "b.txt", "c.mp3"])
 
 
 def test_ten_thousand_songs_can_be_looked_through(browser: Browser) -> None:

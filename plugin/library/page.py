@@ -25,7 +25,7 @@ def page(report: LibraryReport) -> str:
     songs, rows = count(len(report.outcomes), "song"), "\n".join(_row(report, one) for one in report.outcomes)
     counted = ", ".join(f"{number} {status}" for status, number in report.counts.items())
     values = {
-        "title": f"{songs}, {report.hours:.1f} hours of sound",
+        "title": f"{songs}, {report.hours:.2f} hours of sound",
         "counts": counted,
         "made": f"karalign {report.run.karalign}, checkpoint {report.run.checkpoint[:12]}",
         "rows": rows,
@@ -40,12 +40,13 @@ def page(report: LibraryReport) -> str:
 def _row(report: LibraryReport, outcome: Outcome) -> str:
     item = outcome.item
     score = "" if outcome.score is None else f"{outcome.score:.2f}"
+    written = [_link(report, name) for name in item.outputs] if outcome.written else []
     length = clock(outcome.seconds) if outcome.seconds else ""
     cells = (
         f'<td class="{outcome.status}">{outcome.status}</td>',
         f"<td>{_link(report, item.song)}</td>",
         f"<td>{_link(report, item.lyrics) if item.lyrics else ''}</td>",
-        f"<td>{'<br>'.join([*(_link(report, name) for name in item.outputs), *map(_safe, outcome.embedded)])}</td>",
+        f"<td>{'<br>'.join([*written, *map(_safe, outcome.embedded)])}</td>",
         f'<td data-value="{outcome.seconds:.3f}">{length}</td>',
         f'<td data-value="{-1 if outcome.score is None else outcome.score}">{score}</td>',
         f'<td data-value="{len(outcome.doubts)}">{"".join(_doubts(outcome))}</td>',
