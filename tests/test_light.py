@@ -12,6 +12,7 @@ import pytest
 import torch
 from hypothesis import example, given, settings
 from hypothesis import strategies as st
+from numpy.typing import NDArray
 from torch import nn
 
 from aligner_core import Aligner, Alignment, WeightsError, acoustic, audio, weights
@@ -23,7 +24,6 @@ from aligner_core.acoustic.runtimes import RUNTIMES, runs_light
 from aligner_core.logmel import FFT, HOP, MELS, Mels, log_mel_blocks, mel_bank
 from aligner_core.resampling import Samples
 from aligner_core.spool import Rows
-from aligner_core.streaming import stream
 from plugin import load
 
 onnxruntime = pytest.importorskip("onnxruntime", reason="needs onnxruntime, which karalign[light] brings")
@@ -171,8 +171,16 @@ def aligners() -> dict[str, Aligner]:
     return {runtime: Aligner.load(runtime=runtime) for runtime in RUNTIMES if runtime != "auto"}
 
 
-def test_the_released_model_hears_the_example_alike(aligners: dict[str, Aligner], example_song: Path) -> None:
-    tables = [aligner.table(example_song) for aligner in aligners.values()]
+@pytest.fixture(scope="module")
+def heard(aligners: dict[str, Aligner], example_song: Path) -> NDArray[np.float32]:
+    """What the light runtime hears in the example."""
+    return aligners["light"].table(example_song)
+
+
+def test_the_released_model_hears_the_example_alike(
+    aligners: dict[str, Aligner], example_song: Path, heard: NDArray[np.float32]
+) -> None:
+    tables = [aligners["torch"].table(example_song), heard]
     symbols = len(aligners["torch"].model.symbols)
     assert tables[0].shape == tables[1].shape
     assert np.abs(np.exp(tables[0][:, :symbols]) - np.exp(tables[1][:, :symbols])).max() < 1e-3
@@ -189,9 +197,12 @@ def test_words_of_the_example_are_at_the_same_times(aligners: dict[str, Aligner]
         assert a.end == pytest.approx(b.end, abs=0.01)
 
 
-def test_the_same_is_heard_every_time(aligners: dict[str, Aligner], example_song: Path) -> None:
-    again = Aligner.load(runtime="light").table(example_song)
-    assert again.tobytes() == aligners["light"].table(example_song).tobytes()
+@pytest.mark.parametrize("threads", ["", "1", "3"])
+def test_the_same_is_heard_every_time_by_however_many_threads(
+    example_song: Path, heard: NDArray[np.float32], threads: str, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    monkeypatch.setenv("OMP_NUM_THREADS", threads)
+    assert Aligner.load(runtime="light").table(example_song).tobytes() == heard.tobytes()
 
 
 def test_the_written_model_is_a_model_to_those_who_know() -> None:
@@ -305,7 +316,6 @@ def test_a_network_of_a_kind_that_has_none_of_it_is_left_to_torch(tmp_path: Path
     assert isinstance(Aligner.load(runtime="auto").model, Light)
 
 
-def test_a_tensor_is_aligned_as_the_array_it_holds(aligners: dict[str, Aligner], example_song: Path) -> None:
+def test_a_tensor_is_aligned_as_the_array_it_holds(aligners: dict[str, Aligner], heard: NDArray[np.float32]) -> None:
     aligner, lyrics = aligners["light"], Alignment.from_text("Amazing grace! How sweet the sound")
-    table = aligner.model.table_of(stream(example_song))  # type: ignore[attr-defined]
-    assert aligner.align_heard(torch.from_numpy(table), lyrics) == aligner.align_heard(table, lyrics)
+    assert aligner.align_heard(torch.from_numpy(heard), lyrics) == aligner.align_heard(heard, lyrics)

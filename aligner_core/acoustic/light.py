@@ -7,6 +7,7 @@ by rounding, 1e-5 or so, which may move a time by a frame: what was heard by one
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -52,6 +53,8 @@ class Light:
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # errors
         options.enable_cpu_mem_arena = False  # which keeps twice what it needs
+        threads = os.environ.get("OMP_NUM_THREADS", "")  # which all others here go by
+        options.intra_op_num_threads = int(threads) if threads.isdecimal() else 0
         model = network(config, weights)
         self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
