@@ -6,7 +6,7 @@ PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SONG := examples/amazing-grace.mp3
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test lint bench figures clean
+.PHONY: help demo test lint bench bench-peers bench-library figures clean
 .DELETE_ON_ERROR:
 
 help:
@@ -14,6 +14,8 @@ help:
 	@echo "make test   run the tests"
 	@echo "make lint   run ruff and mypy"
 	@echo "make bench  measure accuracy and speed (needs ../shared/data)"
+	@echo "make bench-peers  measure others on the same sound, texts and files (needs ../shared/data)"
+	@echo "make bench-library  time 2,000 songs, and again with the run killed ten times (needs ../shared/data)"
 	@echo "make figures  draw the pictures of docs/ctc.md and docs/activation.md anew"
 	@echo "make clean  remove .venv and everything else that was made here"
 
@@ -40,6 +42,13 @@ bench: $(VENV)/.bench
 	$(BIN)/python -m benchmarks.confidence measure
 	$(BIN)/python -m benchmarks.engine
 	$(BIN)/python -m benchmarks.embed
+	$(BIN)/python -m benchmarks.profile
+
+bench-peers: $(VENV)/.bench
+	$(BIN)/python -m benchmarks.versus
+
+bench-library: $(VENV)/.bench
+	$(BIN)/python -m benchmarks.library --items 2000 --kills 10
 
 figures: $(VENV)/.test
 	@mkdir -p demo-out

@@ -81,7 +81,10 @@ class Lattice:
         states = path.states[sounds]
         spans = zip(path.starts[sounds].tolist(), path.ends[sounds].tolist(), strict=True)
         which = zip(self.origin[states].tolist(), self.graph.symbols[states].tolist(), spans, strict=True)
-        return [Visit(*origin, column, *span) for origin, column, span in which]
+        return [
+            Visit(token, reading, word, variant, column, start, end)
+            for (token, reading, word, variant), column, (start, end) in which
+        ]
 
     def starts(self, path: Path) -> dict[int, int]:
         """The frame in which each token of a path begins, without those that make no sound."""

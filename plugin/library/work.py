@@ -160,7 +160,7 @@ class Own:
         """
         from aligner_core import Aligner
 
-        return cls(Aligner(Aligner.load(settings.model, device).model, settings.exact))
+        return cls(Aligner(Aligner.load(settings.model, device, "auto").model, settings.exact))
 
     def hear(self, song: str, text: Alignment) -> Table:
         """See `Hearer`."""
