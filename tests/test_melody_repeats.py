@@ -50,7 +50,7 @@ def parsed(row: str) -> list[Signs]:
 
 def with_signs(one: Signs, **more: object) -> Signs:
     values = {name: getattr(one, name) for name in Signs.__dataclass_fields__}
-    return Signs(**(values | more))  # type: ignore[arg-type]
+    return Signs(**(values | more))
 
 
 def played(row: str) -> str:

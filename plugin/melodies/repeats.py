@@ -223,4 +223,4 @@ def _united(row: Sequence[Signs]) -> Signs:
 
 
 def _weight(value: object) -> int:
-    return len(value) if isinstance(value, frozenset) else int(value)  # type: ignore[call-overload,no-any-return]
+    return len(value) if isinstance(value, frozenset) else int(value)  # type: ignore[call-overload]
