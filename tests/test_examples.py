@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import sys
 from functools import cache
 from pathlib import Path
@@ -100,6 +101,13 @@ def test_the_notes_for_singers_are_those_of_the_score() -> None:
         for note in line.notes:  # one that has a syllable more by another's reading is divided
             near = [one.midi for one in read.notes if abs(one.start - note.start) <= BEAT]
             assert near == [note.midi]
+
+
+def test_the_page_of_samples_shows_what_lies_beside_it_and_nothing_more() -> None:
+    folder = EXAMPLES / "samples"
+    named = set(re.findall('src="([^"]+)"', (folder / "index.html").read_text(encoding="utf-8")))
+    assert named == {path.name for path in folder.iterdir() if path.suffix in {".mp3", ".opus", ".jpg"}}
+    assert sum(path.stat().st_size for path in folder.glob("sung-*")) < 400_000
 
 
 def test_the_aligner_finds_the_words_of_the_example() -> None:
