@@ -33,7 +33,8 @@ PAGE = """<!DOCTYPE html>
 <meta name="viewport" content="width=device-width, initial-scale=1">
 <style>body{{font:16px/1.5 sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#222;background:#fff}}
 table{{border-collapse:collapse;width:100%}}td,th{{padding:.4rem .6rem .4rem 0;text-align:left;vertical-align:top}}
-tr{{border-top:1px solid #ccc}}audio{{width:17rem;max-width:100%;min-width:8rem}}img{{max-width:100%}}.teacher{{color:#8a4b00}}
+tr{{border-top:1px solid #ccc}}audio{{width:17rem;max-width:100%;min-width:8rem}}img{{max-width:100%}}
+.teacher{{color:#8a4b00}}
 @media (max-width:45rem){{tr,td{{display:block;padding:.2rem 0}}th{{display:none}}}}
 @media (prefers-color-scheme:dark){{body{{color:#ddd;background:#181818}}.teacher{{color:#ffb066}}}}</style></head>
 <body>
