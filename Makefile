@@ -4,13 +4,14 @@ VENV := .venv
 BIN := $(VENV)/bin
 PIP := $(BIN)/python -m pip install --quiet --disable-pip-version-check
 SONG := examples/amazing-grace.mp3
+NOTES := examples/amazing-grace.ultrastar.txt
 
 .DEFAULT_GOAL := help
 .PHONY: help demo test lint bench bench-peers bench-library figures clean
 .DELETE_ON_ERROR:
 
 help:
-	@echo "make demo   align the song in examples/ into demo-out/ and print what comes out"
+	@echo "make demo   align the song in examples/ into demo-out/, sing a line and find its words, print what comes out"
 	@echo "make test   run the tests"
 	@echo "make lint   run ruff and mypy"
 	@echo "make bench  measure accuracy and speed (needs ../shared/data)"
@@ -25,6 +26,13 @@ demo: $(VENV)/.installed
 	@echo && cat demo-out/amazing-grace.lrc && echo
 	@echo "Against the times that the song was made from:"
 	@$(BIN)/karalign score examples/amazing-grace.truth.json demo-out/amazing-grace.json
+	@echo && echo "The whole way round: a line is sung from its notes, and its words are found in what was sung:"
+	@$(BIN)/karalign guide $(NOTES) --sing --lines 1-1 -o demo-out/sung-line.wav --save-times demo-out/sung-line.truth.json
+	@sed -n 2p examples/amazing-grace.txt > demo-out/sung-line.txt
+	@$(BIN)/karalign align demo-out/sung-line.wav demo-out/sung-line.txt $(foreach kind,lrc ass srt json,-o demo-out/sung-line.$(kind))
+	@echo && cat demo-out/sung-line.lrc && echo
+	@echo "Against the times at which it was sung:"
+	@$(BIN)/karalign score demo-out/sung-line.truth.json demo-out/sung-line.json
 
 test: $(VENV)/.test
 	$(BIN)/python -m pytest -q

@@ -1,9 +1,8 @@
-"""Make the example song: sung words over a synthesised band, and the times of every sound, known by construction.
+"""Make the example song: this project's own singing over a synthesised band, and the times of every sound.
 
-    python examples/make_song.py TOOLS [--voice af_heart] [--out examples] [--stems FOLDER]
+    python examples/make_song.py [--engine neural] [--style guide] [--out examples] [--stems FOLDER]
 
-TOOLS is a folder with Kokoro-82M as README.md beside this file describes. Needs torch, transformers, attrs, pyworld (or
-pyworld-prebuilt), scipy, soundfile and imageio-ffmpeg. The same folder and seed give the same song.
+Needs nothing that karalign does not need, fetches nothing, and makes the same song each time.
 """
 
 from __future__ import annotations
@@ -12,25 +11,31 @@ import argparse
 import json
 import subprocess
 import tempfile
+from dataclasses import replace
 from pathlib import Path
 
 import imageio_ffmpeg
 import numpy as np
 import soundfile
 import torch
-from scipy import signal
 from song_band import RATE, Track, band, room, song_seconds
-from song_score import Phrase, lyrics, stanzas
-from song_speech import RATE as VOICE_RATE
-from song_speech import Speaker
-from song_voice import Sung, sing
+from song_score import lyrics, score
 
-from aligner_core.timeline import Alignment, Line, Phone, Syllable, Word, enclosing, untimed_line
+from aligner_core import audio
+from aligner_core.extra import Extra
+from aligner_core.text import mark
+from aligner_core.timeline import Alignment, Line, Syllable, Word, enclosing
+from aligner_core.tts.engines import ENGINES
+from aligner_core.tts.score import Score, SungLine, SungSyllable, told
+from aligner_core.tts.singing import Singer
+from aligner_core.tts.synthesizer import Speech, Synthesizer
+from plugin.formats.ultrastar import UltraStar
 
 NAME = "amazing-grace"
 SEED = 1
-SPEED = 0.6  # of speech before it is sung
 VOICE_OVER_BAND = 4.5  # dB while the voice sounds
+SOUNDING = 0.01  # of the loudest tenth of a second of the voice, by power
+LOWEST = 110.0  # Hz: below that, nothing of the voice is music
 PEAK = 0.84  # full scale is 1: MP3 overshoots by up to a decibel
 BITRATE = "80k"
 
@@ -38,49 +43,45 @@ BITRATE = "80k"
 def main() -> None:
     """Make everything and write it beside each other."""
     parser = argparse.ArgumentParser(description=(__doc__ or "").splitlines()[0])
-    parser.add_argument("tools", type=Path)
-    parser.add_argument("--voice", default="af_heart")
+    parser.add_argument("--engine", choices=ENGINES, default="neural")
+    parser.add_argument("--style", choices=("guide", "expressive"), default="guide")
     parser.add_argument("--out", type=Path, default=Path(__file__).parent)
     parser.add_argument("--stems", type=Path, help="also write voice.wav and band.wav here, as they are in the mix")
     options = parser.parse_args()
     torch.set_num_threads(1)
-    sung = sing_all(Speaker(options.tools.resolve(), options.voice))
-    voice, music = levelled(voice_track(sung), band(SEED))
+    speech = sung(options.engine, options.style)
+    voice, music = levelled(voice_track(speech), band(SEED))
     encode(voice + music, options.out / f"{NAME}.mp3")
     (options.out / f"{NAME}.txt").write_text(lyrics(), encoding="utf-8")
-    truth = json.dumps(timeline(sung).to_dict(), ensure_ascii=False, indent=1)
+    (options.out / f"{NAME}.ultrastar.txt").write_text(UltraStar().render(notes(score())), encoding="utf-8")
+    truth = json.dumps(timeline(speech).to_dict(), ensure_ascii=False, indent=1)
     (options.out / f"{NAME}.truth.json").write_text(truth + "\n", encoding="utf-8")
     if options.stems:
         soundfile.write(options.stems / "voice.wav", voice, RATE)
         soundfile.write(options.stems / "band.wav", music, RATE)
 
 
-def sing_all(speaker: Speaker) -> dict[Phrase, Sung]:
-    """Every phrase of the song as sung, in order."""
-    sung = {}
-    for index, phrase in enumerate(phrase for stanza in stanzas() for phrase in stanza):
-        middle = np.median([note.pitch for syllable in phrase.syllables for note in syllable.notes])
-        wave, sounds = speaker.speak(phrase, SPEED, pitch=440 * 2 ** ((middle - 69) / 12))
-        sung[phrase] = sing(phrase, wave, sounds, SEED + index)
-        print(phrase.text)
-    return sung
+def sung(engine: str, style: str) -> Speech:
+    """All lines of the song in their places."""
+    return Singer(Synthesizer.load(), engine).sing(score(), mark(Alignment.from_text(lyrics())), style=style)
 
 
-def voice_track(sung: dict[Phrase, Sung]) -> Track:
-    """All phrases in their places, equally loud, freed of rumble, in the band's room: shape (samples, 2) at RATE."""
-    dry = np.zeros(int(song_seconds() * VOICE_RATE))
-    for phrase in sung.values():
-        first = round(phrase.start * VOICE_RATE)
-        dry[first : first + len(phrase.wave)] += phrase.wave / np.sqrt((phrase.wave**2).mean())
-    dry = signal.sosfiltfilt(signal.butter(2, 110, "highpass", fs=VOICE_RATE, output="sos"), dry)
-    dry = signal.resample_poly(dry, RATE // 300, VOICE_RATE // 300)[: int(song_seconds() * RATE)]
+def voice_track(speech: Speech) -> Track:
+    """The voice, freed of rumble, in the band's room: shape (samples, 2) at RATE."""
+    size = int(song_seconds() * RATE)
+    wave = audio.resample(torch.from_numpy(speech.wave), speech.sample_rate, RATE).numpy().astype(np.float64)
+    dry = np.pad(wave, (0, max(0, size - len(wave))))[:size]
+    parts = np.fft.rfft(dry)
+    hertz = np.fft.rfftfreq(size, 1 / RATE)
+    dry = np.fft.irfft(parts / (1 + (LOWEST / np.maximum(hertz, 1e-3)) ** 4), size)  # a Butterworth, both ways
     return room(np.stack([dry, dry], axis=1), np.random.default_rng(SEED), 0.14)
 
 
 def levelled(voice: Track, music: Track) -> tuple[Track, Track]:
     """Voice and band brought to their ratio and together to the peak."""
-    sounding = np.abs(signal.oaconvolve(voice[:, 0] ** 2, np.ones(RATE // 10), "same"))
-    active = sounding > 0.01 * sounding.max()
+    block = RATE // 10
+    power = np.add.reduceat(voice[:, 0] ** 2, np.arange(0, len(voice), block))
+    active = np.repeat(power > SOUNDING * power.max(), block)[: len(voice)]
     ratio = np.sqrt((voice[active] ** 2).mean() / (music[active] ** 2).mean())
     music = music * ratio / 10 ** (VOICE_OVER_BAND / 20)
     scale = PEAK / np.abs(voice + music).max()
@@ -97,32 +98,35 @@ def encode(mix: Track, target: Path) -> None:
         subprocess.run([*quiet, *tags, "-b:a", BITRATE, target], check=True)  # noqa: S603
 
 
-def timeline(sung: dict[Phrase, Sung]) -> Alignment:
-    """The song's text with all its times, headings and blank lines in their places."""
-    phrases = iter(sung.items())
-    lines: list[Line] = []
-    for row in lyrics().splitlines():
-        if row.startswith("["):
-            lines.append(untimed_line(row, "heading"))
-        elif not row:
-            lines.append(untimed_line(row))
-        else:
-            phrase, what = next(phrases)
-            lines.append(_line(phrase, what))
+def timeline(speech: Speech) -> Alignment:
+    """What is sung with all its times; its notes are in the score."""
+    lines = (replace(line, words=tuple(_plain(word) for word in line.words)) for line in speech.alignment.lines)
     return Alignment(tuple(lines), f"{NAME}.mp3")
 
 
-def _line(phrase: Phrase, sung: Sung) -> Line:
-    syllables = []
-    for index, syllable in enumerate(phrase.syllables):
-        sounds = [s for s in sung.sounds if s.syllable == index]
-        phones = tuple(Phone(s.phone.rstrip("012"), round(s.start, 4), round(s.end, 4)) for s in sounds)
-        syllables.append(Syllable(syllable.text, *enclosing(phones), phones=phones))
-    words = []
-    for index in sorted({s.word for s in phrase.syllables}):
-        parts = tuple(s for s, where in zip(syllables, phrase.syllables, strict=True) if where.word == index)
-        words.append(Word("".join(s.text for s in parts), *enclosing(parts), syllables=parts))
-    return Line(phrase.text, *enclosing(words), words=tuple(words))
+def _plain(word: Word) -> Word:
+    return replace(word, syllables=tuple(replace(one, extra=Extra()) for one in word.syllables))
+
+
+def notes(tune: Score) -> Alignment:
+    """The words on their notes, as a singer reads them."""
+    text = Alignment.from_text(lyrics())
+    lines = (_on_notes(line, sung) for line, sung in zip(text.lines, tune.lines, strict=True) if sung.syllables)
+    return Alignment(tuple(lines), extra=Extra.of({"title": "Amazing Grace", "language": "English"}))
+
+
+def _on_notes(line: Line, sung: SungLine) -> Line:
+    rows: dict[int, list[Syllable]] = {}
+    for one in sung.syllables:
+        rows.setdefault(one.word, []).append(_noted(one))
+    words = tuple(
+        Word(word.text, *enclosing(rows[at]), syllables=tuple(rows[at])) for at, word in enumerate(line.words)
+    )
+    return Line(line.text, *enclosing(words), words=words)
+
+
+def _noted(one: SungSyllable) -> Syllable:
+    return Syllable(one.text, one.notes[0].start, one.notes[-1].end, extra=told(one.notes))
 
 
 if __name__ == "__main__":

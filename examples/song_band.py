@@ -6,12 +6,15 @@ python examples/song_band.py OUT.wav  # the band alone
 from __future__ import annotations
 
 import sys
+from dataclasses import replace
 from pathlib import Path
 
 import numpy as np
 import numpy.typing as npt
 import soundfile
-from song_score import BAR, BEAT, INTRO_BARS, TRANSPOSE, TUNE, Note, chords, midi, stanza_starts, tune
+from song_score import BAR, BEAT, INTRO_BARS, TRANSPOSE, TUNE, chords, midi, stanza_starts, tune
+
+from aligner_core.tts.score import Note
 
 RATE = 44100  # Hz
 Track = npt.NDArray[np.float64]  # (samples,) or (samples, 2)
@@ -88,14 +91,16 @@ def band(seed: int) -> Track:
         _add(mix, bass(chord_tones(name)[0] - 12, end - start), start, 0.30, 0.0)
     _drums(mix, rng)
     for note in lead():
-        _add(mix, plucked(note.pitch + 12, 2.2, brightness=1.6), note.start, 0.20, -0.3)
+        assert note.midi is not None
+        _add(mix, plucked(note.midi + 12, 2.2, brightness=1.6), note.start, 0.20, -0.3)
     return room(mix[: int(song_seconds() * RATE)], rng, 0.18)
 
 
 def lead() -> tuple[Note, ...]:
     """What the guitar plays alone: the last line of the tune, in the bars before each stanza."""
-    rows = (tune(TUNE[-1], start - BAR * INTRO_BARS) for start in stanza_starts())
-    return tuple(note for row in rows for notes in row for note in notes if note.start >= 0)
+    early = BAR * INTRO_BARS * BEAT
+    sung = [note for start in stanza_starts() for notes in tune(TUNE[-1], start) for note in notes]
+    return tuple(replace(note, start=note.start - early, end=note.end - early) for note in sung if note.start >= early)
 
 
 def room(dry: Track, rng: np.random.Generator, wet: float) -> Track:

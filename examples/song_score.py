@@ -6,7 +6,8 @@ Words: John Newton, 1779. Tune: New Britain, shape-note tradition, first printed
 from __future__ import annotations
 
 import re
-from dataclasses import dataclass
+
+from aligner_core.tts.score import Note, Score, SungLine, SungSyllable
 
 BEAT = 60 / 90  # seconds
 BAR = 3  # beats
@@ -48,33 +49,6 @@ STANZAS = (
 _STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 
 
-@dataclass(frozen=True)
-class Note:
-    """A tone: MIDI number; start and end in seconds from the beginning of the song."""
-
-    pitch: int
-    start: float
-    end: float
-
-
-@dataclass(frozen=True)
-class SungSyllable:
-    """Letters, ARPAbet sounds with stress, the notes they are sung on, and the index of the word in its phrase."""
-
-    text: str
-    phones: tuple[str, ...]
-    notes: tuple[Note, ...]
-    word: int
-
-
-@dataclass(frozen=True)
-class Phrase:
-    """A line of the lyrics: what one breath sings."""
-
-    text: str
-    syllables: tuple[SungSyllable, ...]
-
-
 def midi(name: str) -> int:
     """MIDI number of a tone such as "D4"; C4 is 60."""
     return 12 * (int(name[1:]) + 1) + _STEPS[name[0]]
@@ -104,11 +78,11 @@ def tune(row: str, beat: float) -> tuple[tuple[Note, ...], ...]:
         notes = []
         for part in item.split("~"):
             name, length = part.split(":")
-            notes.append(Note(midi(name) + TRANSPOSE, beat * BEAT, (beat + float(length)) * BEAT))
+            notes.append(Note(beat * BEAT, (beat + float(length)) * BEAT, float(midi(name) + TRANSPOSE)))
             beat += float(length)
         syllables.append(tuple(notes))
     *rest, last = syllables[-1]
-    return (*syllables[:-1], (*rest, Note(last.pitch, last.start, last.end - BREATH)))
+    return (*syllables[:-1], (*rest, Note(last.start, last.end - BREATH, last.midi)))
 
 
 def row_beats(row: str) -> float:
@@ -116,33 +90,33 @@ def row_beats(row: str) -> float:
     return sum(float(length) for length in re.findall(r":([\d.]+)", row))
 
 
-def phrase(words: str, sounds: str, notes: tuple[tuple[Note, ...], ...]) -> Phrase:
-    """Lay the syllables of a line on the notes of its row.
+def sung(words: str, sounds: str, notes: tuple[tuple[Note, ...], ...]) -> tuple[SungSyllable, ...]:
+    """The syllables of a line, laid on the notes of its row.
 
     Raises:
         ValueError: the line, its sounds and its notes differ in their number of syllables.
     """
-    letters = [(w, s) for w, word in enumerate(words.split()) for s in word.split("|")]
-    phones = [tuple(s.split()) for word in sounds.split("/") for s in word.split("|")]
-    pairs = zip(letters, phones, notes, strict=True)
-    return Phrase(words.replace("|", ""), tuple(SungSyllable(text, p, n, w) for (w, text), p, n in pairs))
+    letters = [(at, text) for at, word in enumerate(words.split()) for text in word.split("|")]
+    phones = [tuple(part.split()) for word in sounds.split("/") for part in word.split("|")]
+    return tuple(SungSyllable(at, text, told, on) for (at, text), told, on in zip(letters, phones, notes, strict=True))
 
 
-def stanzas() -> tuple[tuple[Phrase, ...], ...]:
-    """All that is sung, stanza by stanza."""
-    out = []
-    for lines, beat in zip(STANZAS, stanza_starts(), strict=True):
-        at, phrases = float(beat), []
-        for (words, sounds), row in zip(lines, TUNE, strict=True):
-            phrases.append(phrase(words, sounds, tune(row, at)))
+def score() -> Score:
+    """All that is sung, line by line of `lyrics`: nothing in headings and blank lines."""
+    lines: list[tuple[SungSyllable, ...]] = []
+    for stanza, beat in zip(STANZAS, stanza_starts(), strict=True):
+        lines += [(), ()] if lines else [()]  # the blank line, and the heading
+        at = float(beat)
+        for (words, sounds), row in zip(stanza, TUNE, strict=True):
+            lines.append(sung(words, sounds, tune(row, at)))
             at += row_beats(row)
-        out.append(tuple(phrases))
-    return tuple(out)
+    return Score(tuple(SungLine(number, syllables) for number, syllables in enumerate(lines)))
 
 
 def lyrics() -> str:
     """The text as a singer would get it: a heading and a line a phrase for each stanza."""
     verses = [
-        "\n".join([f"[Verse {k}]", *(line.text for line in stanza)]) for k, stanza in enumerate(stanzas(), start=1)
+        "\n".join([f"[Verse {k}]", *(words.replace("|", "") for words, _ in stanza)])
+        for k, stanza in enumerate(STANZAS, start=1)
     ]
     return "\n\n".join(verses) + "\n"

@@ -1,9 +1,10 @@
-"""The example song: its three files fit each other, and the aligner finds its words."""
+"""The example song: its files fit each other, and the aligner finds its words."""
 
 from __future__ import annotations
 
 import importlib.util
 import json
+import re
 import sys
 from functools import cache
 from pathlib import Path
@@ -14,10 +15,15 @@ import soundfile
 
 from aligner_core.phones import VOWELS
 from aligner_core.timeline import Alignment, Syllable
+from aligner_core.tts.score import scored
+from aligner_core.tts.sound import HOP, RATE
+from plugin.formats import by_name
+from plugin.formats.ultrastar import BEAT
 
 EXAMPLES = Path(__file__).resolve().parents[1] / "examples"
 SONG, LYRICS, TRUTH = (EXAMPLES / f"amazing-grace.{ending}" for ending in ("mp3", "txt", "truth.json"))
-EXACT = 1e-4  # seconds: times are written with four places
+NOTES = EXAMPLES / "amazing-grace.ultrastar.txt"
+EXACT = HOP / RATE / 2 + 1e-6  # seconds: the singer counts in frames
 
 
 @cache
@@ -42,7 +48,7 @@ def vowel_start(syllable: Syllable) -> float:
     return vowel.start
 
 
-@pytest.mark.parametrize("file", [SONG, LYRICS, TRUTH], ids=lambda file: file.name)
+@pytest.mark.parametrize("file", [SONG, LYRICS, TRUTH, NOTES], ids=lambda file: file.name)
 def test_each_file_of_the_example_is_under_a_megabyte(file: Path) -> None:
     assert 0 < file.stat().st_size < 1_000_000
 
@@ -71,13 +77,13 @@ def test_the_song_lasts_until_after_its_last_word() -> None:
 
 
 def test_the_files_are_those_of_the_score() -> None:
-    score = score_of_the_song()
-    assert LYRICS.read_text(encoding="utf-8") == score.lyrics()
-    syllables = [syllable for stanza in score.stanzas() for phrase in stanza for syllable in phrase.syllables]
-    assert [s.text for s in truth().syllables] == [s.text for s in syllables]
-    for timed, sung in zip(truth().syllables, syllables, strict=True):
-        assert tuple(phone.text for phone in timed.phones) == tuple(name.rstrip("012") for name in sung.phones)
-        assert vowel_start(timed) == pytest.approx(sung.notes[0].start, abs=EXACT)
+    song = score_of_the_song()
+    assert LYRICS.read_text(encoding="utf-8") == song.lyrics()
+    sung = [syllable for line in song.score().lines for syllable in line.syllables]
+    assert [s.text for s in truth().syllables] == [s.text for s in sung]
+    for timed, one in zip(truth().syllables, sung, strict=True):
+        assert tuple(phone.text for phone in timed.phones) == tuple(name.rstrip("012") for name in one.phones)
+        assert vowel_start(timed) == pytest.approx(one.notes[0].start, abs=EXACT)
 
 
 def test_every_vowel_starts_on_a_beat() -> None:
@@ -85,6 +91,23 @@ def test_every_vowel_starts_on_a_beat() -> None:
     for syllable in truth().syllables:
         beats = vowel_start(syllable) / beat
         assert beats == pytest.approx(round(beats), abs=EXACT / beat)
+
+
+def test_the_notes_for_singers_are_those_of_the_score() -> None:
+    text = by_name("ultrastar").load(NOTES)
+    sung = [line for line in score_of_the_song().score().lines if line.syllables]
+    assert [line.text for line in text.lines] == [line.text for line in truth().lines if line.kind == "lyrics"]
+    for read, line in zip(scored(text).lines, sung, strict=True):
+        for note in line.notes:  # one that has a syllable more by another's reading is divided
+            near = [one.midi for one in read.notes if abs(one.start - note.start) <= BEAT]
+            assert near == [note.midi]
+
+
+def test_the_page_of_samples_shows_what_lies_beside_it_and_nothing_more() -> None:
+    folder = EXAMPLES / "samples"
+    named = set(re.findall('src="([^"]+)"', (folder / "index.html").read_text(encoding="utf-8")))
+    assert named == {path.name for path in folder.iterdir() if path.suffix in {".mp3", ".opus", ".jpg"}}
+    assert sum(path.stat().st_size for path in folder.glob("sung-*")) < 400_000
 
 
 def test_the_aligner_finds_the_words_of_the_example() -> None:

@@ -119,7 +119,7 @@ def test_a_song_aligned_and_followed_is_a_game_to_sing(karalign: Karalign, root:
     got = karalign("align", examples / "amazing-grace.mp3", examples / "amazing-grace.txt", "--follow", "-o", out)
     assert got.code == 0, got.err
     notes = [line.split(" ") for line in out.read_text("utf-8").splitlines() if line.startswith(":")]
-    scale = {(int(note[3]) + 5) % 12 for note in notes}
+    inside = [int(note[3]) % 12 in {0, 2, 4, 7, 9} for note in notes]
     assert len(notes) >= 50
-    assert len(scale & {0, 2, 4, 5, 7, 9}) / len(scale) >= 0.8  # a pentatonic tune; one slip is let pass
+    assert sum(inside) / len(inside) >= 0.9  # a pentatonic tune
     assert "-5 0 4" in " ".join(note[3] for note in notes[:6])  # "Amazing", from G to C and E

@@ -8,6 +8,7 @@ from __future__ import annotations
 
 import argparse
 import html
+import re
 from collections.abc import Iterator
 from pathlib import Path
 from typing import NamedTuple
@@ -30,9 +31,11 @@ OWN_TEXT = "Hold the line, and sing along. Every word comes when the song wants 
 PAGE = """<!DOCTYPE html>
 <html lang="en"><head><meta charset="utf-8"><title>karalign: guide vocals, samples</title>
 <meta name="viewport" content="width=device-width, initial-scale=1">
-<style>body{{font:16px/1.5 sans-serif;max-width:60rem;margin:2rem auto;padding:0 1rem;color:#222;background:#fff}}
+<style>body{{font:16px/1.5 sans-serif;max-width:70rem;margin:2rem auto;padding:0 1rem;color:#222;background:#fff}}
 table{{border-collapse:collapse;width:100%}}td,th{{padding:.4rem .6rem .4rem 0;text-align:left;vertical-align:top}}
-tr{{border-top:1px solid #ccc}}audio{{width:17rem;max-width:100%}}.teacher{{color:#8a4b00}}
+tr{{border-top:1px solid #ccc}}audio{{width:17rem;max-width:100%;min-width:8rem}}img{{max-width:100%}}
+.teacher{{color:#8a4b00}}
+@media (max-width:45rem){{tr,td{{display:block;padding:.2rem 0}}th{{display:none}}}}
 @media (prefers-color-scheme:dark){{body{{color:#ddd;background:#181818}}.teacher{{color:#ffb066}}}}</style></head>
 <body>
 <h1>Guide vocals: samples</h1>
@@ -42,7 +45,14 @@ all else was made by karalign. All sounds are equally loud. <code>python example
 page.</p>
 <table>
 {rows}
-</table></body></html>
+</table>
+<h2>Sung</h2>
+<p>Two lines of the <a href="../README.md">example song</a>, from their notes, in the style for guides. Off the note:
+median on the steady parts of notes, by Praat, and how much of them it hears no pitch in. Phone error: how many sounds a
+network mistakes that knows no text. <code>python -m examples.samples.sing</code> makes this part.</p>
+<!-- sung -->
+{sung}<!-- /sung -->
+</body></html>
 """
 ROW = '<tr><td{mark}>{name}</td><td>{text}</td><td><audio controls preload="none" src="{file}"></audio></td></tr>'
 Wave = NDArray[np.float32]
@@ -93,7 +103,9 @@ def main() -> None:
         soundfile.write(FOLDER / file, even(one.wave), RATE, format="MP3", subtype="MPEG_LAYER_III")
         mark = ' class="teacher"' if one.name == "teacher" else ""
         rows.append(ROW.format(mark=mark, name=html.escape(one.name), text=html.escape(one.text), file=file))
-    (FOLDER / "index.html").write_text(PAGE.format(rows="\n".join(rows)), encoding="utf-8")
+    page = FOLDER / "index.html"
+    sung = re.search("<!-- sung -->\n(.*?)<!-- /sung -->", page.read_text(encoding="utf-8"), re.DOTALL)
+    page.write_text(PAGE.format(rows="\n".join(rows), sung=sung[1] if sung else ""), encoding="utf-8")
     size = sum(path.stat().st_size for path in FOLDER.iterdir())
     print(f"{len(rows)} sounds, {size / 2**20:.2f} MiB")
 

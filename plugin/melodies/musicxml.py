@@ -1,7 +1,7 @@
 """MusicXML, plain or zipped (.mxl): notes, ties, slurs, tempo and words of one part.
 
-Nothing is fetched and no entity is declared: a file that tries is refused, and so is one with repeats, as what is sung
-in which verse would be a guess.
+Repeats are written out, with the words of the verse whose turn it is (`repeats`). Nothing is fetched and no entity is
+declared: a file that tries is refused.
 """
 
 from __future__ import annotations
@@ -10,7 +10,7 @@ import io
 import re
 import zipfile
 from collections.abc import Iterator, Sequence
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, replace
 from typing import NamedTuple
 from xml.etree import ElementTree as ET  # what could harm is refused before: see `_parsed`
 
@@ -19,12 +19,12 @@ from aligner_core.tts.laying import Tune
 from aligner_core.tts.score import Note
 
 from .base import REST, Row, checked, worded
+from .repeats import Played, order, signs
 from .wish import MOST_BYTES, Wish
 
 TEMPO = 120.0  # quarters a minute, where nothing is told
 STEPS = {"C": 0, "D": 2, "E": 4, "F": 5, "G": 7, "A": 9, "B": 11}
 _DECLARED = re.compile(rb"<!ENTITY|<!DOCTYPE[^>]*\[", re.IGNORECASE)
-_JUMPS = ("dacapo", "dalsegno", "fine", "tocoda", "segno", "coda")
 
 
 class Sound(NamedTuple):
@@ -54,7 +54,9 @@ class _Part:
     name: str = ""
     sounds: list[Sound] = field(default_factory=list)
     tempi: list[tuple[float, float]] = field(default_factory=list)  # place, quarters a minute
-    verses: set[str] = field(default_factory=set)
+    verses: set[int] = field(default_factory=set)
+    verse: int = 1  # that is sung now
+    heard: set[int] = field(default_factory=set)  # verses that are sung anywhere
     now: float = 0.0
     last: float = 0.0  # where the last note that is no part of a chord begins
     end: float = 0.0
@@ -66,18 +68,22 @@ def read(data: bytes, wish: Wish) -> Tune:
     """The melody of a file, and its words.
 
     Raises:
-        LyricsError: it is damaged or harmful, has repeats or no notes, or not that part.
+        LyricsError: it is damaged or harmful, has no notes, contradictory repeats, or not that part.
     """
     root = _parsed(_unzipped(data) if data[:2] == b"PK" else data)
     if root.tag != "score-partwise":
         raise LyricsError(f"is not MusicXML by parts but {root.tag[:40]!r}", hint="export it as score-partwise")
     names = {one.get("id"): one.findtext("part-name", "") for one in root.iter("score-part")}
     try:
-        parts = [_part(one, names.get(one.get("id"), "")) for one in root.findall("part")]
+        measures = {part: part.findall("measure") for part in root.findall("part")}
+        played = order(signs(list(measures.values())))
+        parts = [_part(its, names.get(one.get("id"), ""), played) for one, its in measures.items()]
     except (ValueError, ArithmeticError, KeyError) as error:
         raise LyricsError("damaged MusicXML", hint=str(error)[:80]) from error
     part, says = _chosen(parts, wish)
     tempi = sorted({place: tempo for one in parts for place, tempo in one.tempi}.items())
+    if len(played) > (written := max(map(len, measures.values()))):
+        says = (*says, f"repeats are sung: {len(played)} measures, {written} are written")
     return _tune(part, tempi, says)
 
 
@@ -112,14 +118,67 @@ def _parsed(data: bytes) -> ET.Element:
         raise LyricsError("damaged, or not MusicXML", hint=str(error)[:80]) from error
 
 
-def _part(part: ET.Element, name: str) -> _Part:
+def _part(measures: Sequence[ET.Element], name: str, played: Sequence[Played]) -> _Part:
     out = _Part(name.strip())
-    for measure in part.findall("measure"):
-        begin = out.now = out.end
-        for item in measure:
-            _take(out, item)
-        out.end = max(out.end, out.now, begin)
+    before = _before(measures)
+    played = [one for one in played if one.measure < len(measures)]
+    last = -1
+    for one, verse in zip(played, _verses(measures, played), strict=True):
+        if one.measure != last + 1:
+            _restored(out, before[one.measure])
+        last, out.verse = one.measure, verse
+        _take_measure(out, measures[one.measure])
     return out
+
+
+def _take_measure(out: _Part, measure: ET.Element) -> None:
+    begin = out.now = out.end
+    for item in measure:
+        _take(out, item)
+    out.end = max(out.end, out.now, begin)
+
+
+def _before(measures: Sequence[ET.Element]) -> list[_Part]:
+    """What holds where each measure begins, as it is written: for who jumps there."""
+    out, so_far = [], _Part()
+    for measure in measures:
+        out.append(replace(so_far, tempi=so_far.tempi[-1:]))
+        for item in measure:
+            if item.tag in ("attributes", "direction", "sound"):
+                _take(so_far, item)
+    return out
+
+
+def _restored(out: _Part, before: _Part) -> None:
+    out.divisions, out.transposed = before.divisions, before.transposed
+    if before.tempi or out.tempi:
+        _set_tempo(out, out.end, before.tempi[-1][1] if before.tempi else TEMPO)
+
+
+def _set_tempo(out: _Part, place: float, tempo: float) -> None:
+    """One at each place: the last that is told there."""
+    if out.tempi and out.tempi[-1][0] == place:
+        out.tempi.pop()
+    out.tempi.append((place, tempo))
+
+
+def _verses(measures: Sequence[ET.Element], played: Sequence[Played]) -> Iterator[int]:
+    """Which verse is sung in each measure that is played: that of its turn if there is one in this stretch, else 1."""
+    there = [{_number(lyric) for lyric in measure.iter("lyric")} for measure in measures]
+    at = 0
+    while at < len(played):
+        end = at + 1
+        while end < len(played) and played[end] == played[end - 1]._replace(measure=played[end - 1].measure + 1):
+            end += 1
+        turn = played[at].turn
+        yield from [turn if any(turn in there[one.measure] for one in played[at:end]) else 1] * (end - at)
+        at = end
+
+
+def _number(lyric: ET.Element) -> int:
+    """Of "2" or "part1verse2"; 1 where none is told."""
+    digits = re.search("[0-9]{1,4}$", lyric.get("number", "1"))
+    return int(digits[0]) if digits else 1
 
 
 def _take(out: _Part, item: ET.Element) -> None:
@@ -133,25 +192,21 @@ def _take(out: _Part, item: ET.Element) -> None:
         out.now = max(0.0, out.now + (step if item.tag == "forward" else -step))
     elif item.tag in ("direction", "sound"):
         _direct(out, item)
-    elif item.tag == "barline" and (item.find("repeat") is not None or item.find("ending") is not None):
-        raise LyricsError("has repeats", hint="write them out first: unroll repeats")
     elif item.tag == "note":
         _take_note(out, item)
 
 
 def _direct(out: _Part, item: ET.Element) -> None:
     for sound in item.iter("sound"):
-        if any(sound.get(jump) for jump in _JUMPS[:4]):
-            raise LyricsError("has repeats", hint="write them out first: unroll repeats")
         if tempo := sound.get("tempo"):
-            out.tempi.append((out.now, _positive(tempo)))
+            _set_tempo(out, out.now, _positive(tempo))
             return
     for mark in item.iter("metronome"):
         units = {"whole": 4.0, "half": 2.0, "quarter": 1.0, "eighth": 0.5, "16th": 0.25}
         unit = units.get(mark.findtext("beat-unit", "quarter"), 1.0)
         unit *= 1.5 if mark.find("beat-unit-dot") is not None else 1.0
         if (told := re.search("[0-9]+(?:[.][0-9]+)?", mark.findtext("per-minute", ""))) and float(told[0]) > 0:
-            out.tempi.append((out.now, unit * float(told[0])))
+            _set_tempo(out, out.now, unit * float(told[0]))
 
 
 def _take_note(out: _Part, item: ET.Element) -> None:
@@ -166,9 +221,12 @@ def _take_note(out: _Part, item: ET.Element) -> None:
     if item.find("rest") is not None or not 0 < length < 1e6:
         return
     ties = {tie.get("type") for tie in item.findall("tie")}
-    verses = {one.get("number", "1"): one for one in item.findall("lyric")}
+    verses = {_number(one): one for one in reversed(item.findall("lyric"))}
     out.verses |= set(verses)
-    lyric = verses.get("1", next(iter(verses.values()), None))
+    lyric = verses.get(out.verse)
+    if lyric is None and out.verse == 1 and verses:
+        lyric = verses[min(verses)]
+    out.heard |= {number for number, one in verses.items() if one is lyric}
     text, line = _lyric(lyric) if lyric is not None else (None, False)
     pitch = _pitch(item, out.transposed)
     out.sounds.append(
@@ -216,8 +274,9 @@ def _chosen(parts: Sequence[_Part], wish: Wish) -> tuple[_Part, tuple[str, ...]]
     if len(there) > 1 and wish.track is None:
         name = f" ({best.name})" if best.name else ""
         says.append(f"the melody is part {parts.index(best) + 1}{name} of {len(parts)}: --track N takes another")
-    if len(best.verses) > 1:
-        says.append(f"of {len(best.verses)} verses under the notes the first one is sung")
+    if len(best.heard) < len(best.verses):
+        which = "the first one is" if len(best.heard) == 1 else f"{len(best.heard)} are"
+        says.append(f"of {len(best.verses)} verses under the notes {which} sung")
     return best, tuple(says)
 
 
