@@ -23,6 +23,7 @@ from .errors import AlignmentError
 from .evidence import Scores, lead, share
 from .lattice import Visit, lattice
 from .search import Search, Sung, Trust
+from .threads import allowed
 from .viterbi import UNITS_PER_NAT, viterbi
 
 GROUP, BESIDE = 4, 1  # lines asked about at a time, and lines to either side that may move with them
@@ -56,8 +57,7 @@ def trusted(search: Search, scores: Scores, voice: Voice, sung: Sequence[Sung]) 
 
 def _threads() -> int:
     """A few, or as many as libraries may use: with a process for each core, more would only get in the way."""
-    told = os.environ.get("OMP_NUM_THREADS", "")
-    return max(1, min(4, int(told) if told.isdecimal() else os.cpu_count() or 1))
+    return min(4, allowed() or os.cpu_count() or 1)
 
 
 def believed(sung: Sequence[Sung]) -> list[Sung]:

@@ -20,7 +20,7 @@ from aligner_core.acoustic import archive, runtimes
 from aligner_core.acoustic.blstm import Blstm
 from aligner_core.acoustic.cnn import CnnConfig, CnnCtc
 from aligner_core.acoustic.onnx_writer import Writer
-from aligner_core.acoustic.runtimes import RUNTIMES, runs_light
+from aligner_core.acoustic.runtimes import RUNTIMES, Runtime, runs_light
 from aligner_core.logmel import FFT, HOP, MELS, Mels, log_mel_blocks, mel_bank
 from aligner_core.resampling import Samples
 from aligner_core.spool import Rows
@@ -116,7 +116,63 @@ def test_half_a_checkpoint_is_told_in_a_line(tmp_path: Path, length: int) -> Non
         Light.load(path)
 
 
+BROKEN: list[tuple[str, str, object]] = [  # a part of a checkpoint, what in it is another ("": all), and what that is
+    ("config", "", [1]),
+    ("config", "kernels", "a"),
+    ("config", "kernels", [5]),
+    ("config", "kernels", [3, 3]),
+    ("config", "symbols", ["sil"]),
+    ("config", "width", 16),
+    ("state", "", [1]),
+    ("state", "norm.weight", "x"),
+    ("state", "norm.weight", torch.ones(5)),
+    ("state", "head.weight", torch.tensor(1.0)),
+    ("state", "one.more", torch.ones(5)),
+]
+
+
+@pytest.mark.parametrize("runtime", RUNTIMES)
+@pytest.mark.parametrize(("part", "name", "value"), BROKEN)
+def test_a_checkpoint_that_contradicts_itself_is_told_in_a_line(
+    tmp_path: Path, part: str, name: str, value: object, runtime: Runtime
+) -> None:
+    path = saved(tmp_path, CnnConfig(width=8, kernels=(3,)))
+    data = torch.load(path, weights_only=True)
+    torch.save({**data, part: {**data[part], name: value} if name else value}, path)
+    with pytest.raises(WeightsError, match=r"does not fit its network|not a network that the light runtime knows"):
+        Aligner.load(path, runtime=runtime)
+
+
+@pytest.mark.parametrize("part", ["backend", "config", "state"])
+@pytest.mark.parametrize("runtime", RUNTIMES)
+def test_a_checkpoint_of_which_a_part_is_not_there_is_told_in_a_line(
+    tmp_path: Path, part: str, runtime: Runtime
+) -> None:
+    path = saved(tmp_path, CnnConfig(width=8, kernels=(3,)))
+    torch.save({k: v for k, v in torch.load(path, weights_only=True).items() if k != part}, path)
+    with pytest.raises(WeightsError, match=r"does not fit its network|not a (network that the light|checkpoint of)"):
+        Aligner.load(path, runtime=runtime)
+
+
+def test_a_checkpoint_leaves_its_reader_as_it_was(tmp_path: Path) -> None:
+    changes = b"ctorch._utils\n_rebuild_tensor_v2\n(N}S'__defaults__'\n(K\x00tstb."  # setattr, as BUILD does it
+    with zipfile.ZipFile(tmp_path / "a.pt", "w") as file:
+        file.writestr("a/data.pkl", changes)
+    before = archive._array.__defaults__
+    archive.read(tmp_path / "a.pt")
+    assert archive._array.__defaults__ == before
+
+
 # the network
+
+
+@settings(max_examples=12, deadline=None)
+@given(kernels=st.lists(st.integers(0, 4).map(lambda k: 2 * k + 1), max_size=3), expansion=st.integers(1, 3),
+       edge_width=st.integers(0, 3), symbols=st.integers(1, 5))  # fmt: skip
+def test_the_shapes_are_those_of_the_weights(kernels: list[int], expansion: int, edge_width: int, symbols: int) -> None:
+    names = tuple(map(str, range(symbols)))
+    config = CnnConfig(6, tuple(kernels), expansion, symbols=names, edge_width=edge_width)
+    assert config.shapes == {name: tuple(weight.shape) for name, weight in CnnCtc(config).state_dict().items()}
 
 
 @settings(max_examples=12, deadline=None)
@@ -197,7 +253,7 @@ def test_words_of_the_example_are_at_the_same_times(aligners: dict[str, Aligner]
         assert a.end == pytest.approx(b.end, abs=0.01)
 
 
-@pytest.mark.parametrize("threads", ["", "1", "3"])
+@pytest.mark.parametrize("threads", ["", "1", "3", "0", "4,2", "9" * 20])
 def test_the_same_is_heard_every_time_by_however_many_threads(
     example_song: Path, heard: NDArray[np.float32], threads: str, monkeypatch: pytest.MonkeyPatch
 ) -> None:
@@ -302,7 +358,9 @@ def test_the_light_runtime_says_what_it_cannot_do(tmp_path: Path) -> None:
         Aligner.load(device="cuda", runtime="light")
     with pytest.raises(WeightsError, match="not a network that the light runtime knows"):
         Aligner.load("blstm", runtime="light")
-    with pytest.raises(WeightsError, match="there is no such checkpoint"):
+    with pytest.raises(WeightsError, match="mms: not a network that the light runtime knows"):
+        Aligner.load("mms", runtime="light")
+    with pytest.raises(WeightsError, match=r"there is no such checkpoint .*cnn"):
         Aligner.load(tmp_path / "none.pt", runtime="light")
     data = torch.load(saved(tmp_path, CnnConfig(width=8, kernels=(3,))), weights_only=True)
     del data["state"]["norm.weight"]

@@ -137,7 +137,7 @@ def read(path: Path) -> dict[str, Any]:
     from aligner_core import checkpoints
 
     data = checkpoints.read(path)
-    known = BACKENDS | ATTENDING
+    known = *BACKENDS, *ATTENDING
     if not isinstance(data, dict) or data.get("format") != FORMAT or data.get("backend") not in known:
         raise WeightsError("not a checkpoint of this version", str(path), f"format {FORMAT}, {', '.join(known)}")
     return data

@@ -7,7 +7,6 @@ by rounding, 1e-5 or so, which may move a time by a frame: what was heard by one
 
 from __future__ import annotations
 
-import os
 from collections.abc import Callable, Iterable, Mapping
 from pathlib import Path
 from typing import TYPE_CHECKING, Any, Self
@@ -20,7 +19,8 @@ from aligner_core.logmel import FRAME_SECONDS, MELS, WINDOW_FRAMES, Mels, log_me
 from aligner_core.resampling import Samples
 from aligner_core.spool import Rows
 from aligner_core.streaming import SAMPLE_RATE
-from aligner_core.weights import checkpoint, released_file, weights_path
+from aligner_core.threads import allowed
+from aligner_core.weights import FOREIGN, checkpoint, released, released_file, weights_path
 
 from .archive import read
 from .cnn_sizes import EDGE_KERNELS, CnnConfig
@@ -41,7 +41,7 @@ class Light:
         weights: by name, as its checkpoint has them.
 
     Raises:
-        KeyError: weights are missing.
+        ValueError: the weights are not those of such a network.
     """
 
     sample_rate, frame_seconds = SAMPLE_RATE, FRAME_SECONDS
@@ -49,12 +49,15 @@ class Light:
     def __init__(self, config: CnnConfig, weights: Weights) -> None:
         import onnxruntime
 
+        given = {name: weight.shape for name, weight in weights.items()}
+        wrong = [name for name in config.shapes | given if config.shapes.get(name) != given.get(name)]
+        if wrong:  # ONNX Runtime would notice while it hears, or not at all
+            raise ValueError(repr(wrong[0]))
         self.config = config
         options = onnxruntime.SessionOptions()
         options.log_severity_level = 3  # errors
         options.enable_cpu_mem_arena = False  # which keeps twice what it needs
-        threads = os.environ.get("OMP_NUM_THREADS", "")  # which all others here go by
-        options.intra_op_num_threads = int(threads) if threads.isdecimal() else 0
+        options.intra_op_num_threads = allowed() or 0
         model = network(config, weights)
         self._session = onnxruntime.InferenceSession(model, options, providers=["CPUExecutionProvider"])
 
@@ -65,10 +68,12 @@ class Light:
         Raises:
             WeightsError: it is missing, damaged, or a network that only PyTorch runs.
         """
+        if source in FOREIGN:
+            raise WeightsError("not a network that the light runtime knows", str(source), "--runtime torch")
         name = released_file(source)
         path = weights_path(name) if name else checkpoint(source)
         if not path.is_file():
-            raise WeightsError("there is no such checkpoint", str(path))
+            raise WeightsError("there is no such checkpoint", str(path), f"a file, or one of {', '.join(released())}")
         data = read(path)
         if not light_enough(data):
             raise WeightsError("not a network that the light runtime knows", str(path), "--runtime torch")
@@ -77,7 +82,7 @@ class Light:
         }
         try:
             return cls(CnnConfig(**sizes), data["state"])
-        except (KeyError, TypeError, ValueError) as error:
+        except (KeyError, TypeError, ValueError, AttributeError) as error:
             raise WeightsError(f"does not fit its network: {error}", str(path)) from error
 
     @property
@@ -113,8 +118,8 @@ class Light:
 def network(config: CnnConfig, weights: Weights) -> bytes:
     """`cnn.CnnCtc` as an ONNX model: normalised log-mels (frames, MELS), named "features", -> (frames, columns).
 
-    Raises:
-        KeyError: weights are missing.
+    Args:
+        weights: of `config.shapes`.
     """
     net = _Network(weights)
     sound = net.channels("features")

@@ -36,8 +36,10 @@ def runs_light(runtime: Runtime, model: str | Path | None, device: str) -> bool:
 
 def light_enough(data: Any) -> bool:
     """Whether `light.Light` knows the network of a raw checkpoint: `cnn` without transitions."""
-    ours = isinstance(data, dict) and data.get("format") == FORMAT and data.get("backend") == "cnn"
-    return ours and not data["config"].get("chained")
+    if not isinstance(data, dict) or (data.get("format"), data.get("backend")) != (FORMAT, "cnn"):
+        return False
+    sizes = data.get("config")
+    return isinstance(sizes, dict) and not sizes.get("chained")
 
 
 def _known(path: Path) -> bool:
