@@ -19,9 +19,9 @@ from hypothesis import strategies as st
 from obedient import Obedient, heard, library
 
 from aligner_core.errors import WeightsError
-from plugin.library import local
+from plugin.library import crew, local
 from plugin.library.crew import TIMEOUT, Answer, CrewError
-from plugin.library.hands import Decode, Facts, Finish, Hear, Heard, Ready, Whole
+from plugin.library.hands import Decode, Facts, Finish, Hear, Heard, Ready, Whole, work
 from plugin.library.local import AT_EAR, TRIES, Local
 from plugin.library.slots import Slots, read, write
 from plugin.library.work import Item, Outcome, Own, Settings, do
@@ -97,6 +97,16 @@ def test_a_model_that_cannot_be_loaded_is_told_as_it_is(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match=r"none: there is no such model"):
         list(ENGINE.run(library(tmp_path, GOOD), Settings(model="none")))
     assert multiprocessing.active_children() == []
+
+
+def test_a_process_that_starts_when_all_is_over_ends_without_a_word() -> None:
+    ours, theirs = multiprocessing.Pipe()
+    process = crew._context().Process(target=work, args=(theirs, Settings(), Obedient.load))
+    process.start()
+    theirs.close()
+    ours.close()
+    process.join()
+    assert process.exitcode == 0
 
 
 def dies(settings: Settings, device: str) -> Obedient:

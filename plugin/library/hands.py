@@ -143,11 +143,11 @@ def work(pipe: Connection, settings: Settings, load_hearer: Load | None) -> None
         if load_hearer:
             _ = hand.hearer
     except AlignerError as error:
-        pipe.send(error)
+        _answer(pipe, error)
         return
-    pipe.send(Ready())
+    _answer(pipe, Ready())
     while task := _next(pipe):
-        pipe.send(task.done(hand))
+        _answer(pipe, task.done(hand))
 
 
 def listen(pipe: Connection, settings: Settings, device: str) -> None:
@@ -161,9 +161,9 @@ def listen(pipe: Connection, settings: Settings, device: str) -> None:
     try:
         model = acoustic.load(settings.model, device)
     except AlignerError as error:
-        pipe.send(error)
+        _answer(pipe, error)
         return
-    pipe.send(Ready(Facts(model.symbols, model.sample_rate, model.frame_seconds)))
+    _answer(pipe, Ready(Facts(model.symbols, model.sample_rate, model.frame_seconds)))
     together = Together(model, BATCH if device.startswith("cuda") else 1)  # on a CPU, batches gain nothing
     while True:
         if pipe.poll(IDLE if together.waiting else None):
@@ -174,7 +174,7 @@ def listen(pipe: Connection, settings: Settings, device: str) -> None:
             together.flush()
         for slot, table in together.heard():
             slots.write(str(slot), [table.numpy()])
-            pipe.send(Heard(str(slot), *table.shape))
+            _answer(pipe, Heard(str(slot), *table.shape))
 
 
 def _next(pipe: Connection) -> Any:
@@ -183,6 +183,14 @@ def _next(pipe: Connection) -> Any:
         return pipe.recv()
     except (EOFError, OSError):
         return None
+
+
+def _answer(pipe: Connection, content: Any) -> None:
+    """Say it, or end where nobody waits for it any more: a run may be over before all its processes have started."""
+    try:
+        pipe.send(content)
+    except OSError:
+        sys.exit()
 
 
 def _bound() -> None:
