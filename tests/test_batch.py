@@ -118,6 +118,14 @@ def test_a_dry_run_lists_what_is_to_be_done_and_changes_nothing(batch: Karalign,
     assert [row["skipped"] for row in rows] == ["done before", None, "done before"]
 
 
+def test_names_that_are_no_text_are_listed_as_they_are(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"\xff.mp3")).write_bytes(b"something")
+    code = "from plugin.cli import cli; cli(['batch', '.', '--write', 'lrc', '--dry-run'])"
+    strict = {**os.environ, "PYTHONIOENCODING": "utf-8:strict"}
+    done = subprocess.run([sys.executable, "-c", code], cwd=tmp_path, env=strict, capture_output=True, check=True)
+    assert b"/\xff.mp3: lyrics in its tags" in done.stdout
+
+
 def test_a_dry_run_loads_nothing_heavy(tmp_path: Path) -> None:
     library(tmp_path / "songs", SONGS)
     code = (
@@ -158,6 +166,7 @@ def test_files_that_were_there_before_are_not_replaced_unless_that_is_asked(batc
     (tmp_path / "out/a.ass").write_text("mine")
     assert batch("songs", "--write", "ass", "--out", "out").code == 0
     assert report(tmp_path) == {"a": "skipped"}
+    assert json.loads((tmp_path / "karalign-report/times.json").read_text())["songs_before"] == 0
     assert (tmp_path / "out/a.ass").read_text() == "mine"
     assert batch("songs", "--write", "ass", "--out", "out", "--overwrite").code == 0
     assert load(tmp_path / "out/a.ass").timed
@@ -245,16 +254,17 @@ def test_killed_at_any_moment_a_run_ends_with_the_same_bytes(tmp_path: Path) -> 
     assert contents(tmp_path / "killed") == contents(tmp_path / "whole")
 
 
-def test_an_interrupt_ends_all_processes_and_leaves_nothing_half_written(tmp_path: Path) -> None:
+@pytest.mark.parametrize("told", [signal.SIGINT, signal.SIGTERM])
+def test_an_interrupt_ends_all_processes_and_leaves_nothing_half_written(told: signal.Signals, tmp_path: Path) -> None:
     library(tmp_path / "songs", {f"song{number}": "sleep 0.3" for number in range(30)})
     process = driven(tmp_path)
     log = tmp_path / "songs" / "heard.log"
     while not log.exists() or len(heard(tmp_path / "songs")) < 4:
         time.sleep(0.05)
-    process.send_signal(signal.SIGINT)
+    process.send_signal(told)
     _, said = process.communicate(timeout=20)
-    assert process.returncode == 130
-    assert said.endswith(b"karalign: interrupted\n")
+    assert process.returncode == 128 + told
+    assert said == (b"karalign: interrupted\n" if told == signal.SIGINT else b"")
     assert not list((tmp_path / "songs").glob(".*"))
     for _, number, _ in heard(tmp_path / "songs"):
         with pytest.raises(ProcessLookupError):

@@ -147,32 +147,30 @@ def _check(
 def _followed(course: Course, found: Found, place: Path, silent: bool) -> tuple[LibraryReport, dict[str, Any]]:
     """Do the work with a bar; the report, and what it took."""
     begun, pending = time.monotonic(), course.pending()
-    heard: list[Outcome] = []
+    now: list[Outcome] = []
     with counting_bar("songs", len(pending), not silent and on_terminal()) as count_one:
 
         def step(outcome: Outcome) -> None:
-            heard.append(outcome)
+            now.append(outcome)
             count_one()
 
         try:
             known = course.run(pending, step)
-        except KeyboardInterrupt:
+        except (KeyboardInterrupt, SystemExit):  # or SIGTERM
             if not silent:
-                click.echo(f"\n{len(heard)} of {count(len(pending), 'song')} done; again, it goes on there", err=True)
+                click.echo(f"\n{len(now)} of {count(len(pending), 'song')} done; again, it goes on there", err=True)
             raise
+    took = _took(now, len(known) - len(now), time.monotonic() - begun)
     known |= {outcome.item: outcome for outcome in found.skipped}
-    report = LibraryReport([known[item] for item in found.order], course.journal.run, place)
-    return report, _took(heard, len(known) - len(heard), time.monotonic() - begun)
+    return LibraryReport([known[item] for item in found.order], course.journal.run, place), took
 
 
-def _took(heard: Sequence[Outcome], before: int, seconds: float) -> dict[str, Any]:
-    steps = {
-        name: round(sum(getattr(one.took, name) for one in heard), 3) for name in ("hearing", "aligning", "writing")
-    }
-    sound = sum(one.seconds for one in heard)
+def _took(now: Sequence[Outcome], before: int, seconds: float) -> dict[str, Any]:
+    steps = {name: round(sum(getattr(one.took, name) for one in now), 3) for name in ("hearing", "aligning", "writing")}
+    sound = sum(one.seconds for one in now)
     return {
-        "seconds": round(seconds, 3), "songs_now": len(heard), "songs_before": before,
-        "songs_a_second": round(len(heard) / max(seconds, 1e-3), 3),
+        "seconds": round(seconds, 3), "songs_now": len(now), "songs_before": before,
+        "songs_a_second": round(len(now) / max(seconds, 1e-3), 3),
         "times_real_time": round(sound / max(seconds, 1e-3), 2), "steps": steps,
     }  # fmt: skip
 
@@ -203,7 +201,7 @@ def _list(found: Found, pending: Sequence[Item], as_json: bool) -> None:
     for item in found.order:
         goes = ", ".join(item.outputs) or "its tags"
         what = f"skipped: {why[item]}" if item in why else f"{item.lyrics or 'lyrics in its tags, if any'} -> {goes}"
-        click.echo(" ".join(f"{item.song}: {what}".splitlines()))
+        click.echo(os.fsencode(" ".join(f"{item.song}: {what}".splitlines())))  # bytes: any name
     click.echo(f"{count(len(pending), 'song')} to do, {len(why)} skipped")
 
 

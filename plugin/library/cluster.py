@@ -6,15 +6,14 @@ import importlib
 import logging
 import os
 import re
-import signal
 import socket
-import sys
-import threading
 from collections.abc import Iterator
 from contextlib import contextmanager
 from typing import Any
 
 from aligner_core.errors import AlignerError
+
+from .ending import end_in_order, sigterm_kept
 
 ANSWER = 5.0  # seconds within which a cluster must answer; Ray itself waits for more than a minute
 STORE = 2**27  # bytes of Ray's object store on this machine: what goes through it is small
@@ -43,9 +42,9 @@ def connected(address: str, jobs: int | None) -> Iterator[Any]:
     if ray.is_initialized():
         yield ray
         return
-    with _sigterm_kept():
+    with sigterm_kept():
         _init(ray, address, jobs)
-        _end_in_order()
+        end_in_order()  # Ray has set its own way by now, which prints its stack first
         try:
             yield ray
         finally:
@@ -87,25 +86,3 @@ def _init(ray: Any, address: str, jobs: int | None) -> None:
     except (Exception, SystemExit) as error:  # it leaves the program where a server is not one of its own
         reason = " ".join(str(error).split())
         raise ClusterError(f"Ray does not come up: {reason}", address, "ray status tells of a cluster") from error
-
-
-@contextmanager
-def _sigterm_kept() -> Iterator[None]:
-    """What SIGTERM does is put back at the end; Ray sets it."""
-    before = signal.getsignal(signal.SIGTERM)
-    try:
-        yield
-    finally:
-        if _in_main_thread():
-            signal.signal(signal.SIGTERM, before or signal.SIG_DFL)  # None: it was not set by Python
-
-
-def _end_in_order() -> None:
-    """SIGTERM ends the program as an interrupt does; Ray would print its own stack first."""
-    if _in_main_thread():
-        signal.signal(signal.SIGTERM, lambda number, _: sys.exit(128 + number))
-
-
-def _in_main_thread() -> bool:
-    """Only there signals can be set."""
-    return threading.current_thread() is threading.main_thread()

@@ -11,6 +11,7 @@ from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
 
 from .crew import TIMEOUT, Answer, Crew, Member, answers
+from .ending import end_in_order, sigterm_kept
 from .hands import Decode, Facts, Finish, Hear, Heard, Load, Ready, Task, Whole, listen, work
 from .slots import Slots
 from .work import Item, Outcome, Own, Settings
@@ -45,7 +46,8 @@ class Local:
         if not count:
             return
         hands = ears = None
-        with Slots(2 * count + AT_EAR * len(self.devices) if self.devices else 0) as slots:
+        with sigterm_kept(), Slots(2 * count + AT_EAR * len(self.devices) if self.devices else 0) as slots:
+            end_in_order()
             try:
                 load = None if self.devices else self.load
                 hands = Crew(work, [(settings, load)] * count, self.timeout, self.recycle)
