@@ -61,13 +61,23 @@ def upload(folder: Path, url: str) -> None:
 
 
 @pytest.mark.parametrize(
-    "name", ["s3://bucket/a.mp3", "memory://a", "file:///a b.mp3", "zip::s3://a.zip", "abfss://a@b/c"]
+    "name",
+    [
+        "s3://bucket/a.mp3",
+        "memory://a",
+        "file:///a b.mp3",
+        "zip::s3://a.zip",
+        "abfss://a@b/c",
+        "simplecache::zip://a.mp3::s3://b/c.zip",
+    ],
 )
 def test_urls_are_told_from_paths(name: str) -> None:
     assert is_url(name)
 
 
-@pytest.mark.parametrize("name", ["a.mp3", "/a/b.mp3", "C:\\a.mp3", "C://a.mp3", "", "a:b.mp3", "./s3://a", "12://a"])
+@pytest.mark.parametrize(
+    "name", ["a.mp3", "/a/b.mp3", "C:\\a.mp3", "C://a.mp3", "", "a:b.mp3", "./s3://a", "12://a", "ab::c.mp3"]
+)
 def test_paths_are_told_from_urls(name: str) -> None:
     assert not is_url(name)
 

@@ -19,7 +19,7 @@ from aligner_core.errors import AlignerError
 from plugin.tags import SUFFIXES
 from plugin.tags.pairs import Texts, is_song, text_of, texts
 
-_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(::|://)")  # one letter is a drive of Windows
+_URL = re.compile(r"[A-Za-z][A-Za-z0-9+.-]+(::[A-Za-z][A-Za-z0-9+.-]+)*://")  # one letter is a drive of Windows
 _RENAMING = {"file", "local", "sftp", "ssh", "smb", "ftp", "hdfs", "arrow_hdfs", "webhdfs"}  # they have real folders
 
 
