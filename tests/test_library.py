@@ -20,7 +20,7 @@ from aligner_core.errors import AlignerError
 from plugin import load as load_text
 from plugin.library import manifest
 from plugin.library.course import Course, Redo
-from plugin.library.find import Wish, find
+from plugin.library.find import TWICE, Wish, find
 from plugin.library.journal import Journal, JournalError, Run, marks_of
 from plugin.library.page import page
 from plugin.library.report import LibraryReport
@@ -106,6 +106,22 @@ def test_a_song_that_is_named_twice_is_done_once(tmp_path: Path) -> None:
     assert item == Item(f"{tmp_path}/b.mp3", f"{tmp_path}/b.txt", (f"{tmp_path}/b.lrc",))
 
 
+def test_a_file_with_two_names_is_embedded_once(tmp_path: Path) -> None:
+    touch(tmp_path, "a.mp3", "a.txt", "b.txt")
+    (tmp_path / "link.mp3").symlink_to("a.mp3")
+    rows = [{"song": "a.mp3", "lyrics": "b.txt"}, {"song": "a.mp3"}, {"song": "link.mp3"}]
+    (tmp_path / "l.jsonl").write_text("\n".join(map(json.dumps, rows)))
+    found = find([str(tmp_path / "l.jsonl")], Wish(embed=True))
+    assert [item.lyrics for item in found.items] == [f"{tmp_path}/b.txt"]
+    assert [outcome.why for outcome in found.skipped] == [TWICE, TWICE]
+    assert len(find([str(tmp_path / "l.jsonl")], LRC).items) == 3
+
+
+def test_outputs_may_go_to_the_root_of_all_folders(tmp_path: Path) -> None:
+    (item,) = find([str(touch(tmp_path, "a.mp3") / "a.mp3")], Wish(write=("lrc",), out="/", overwrite=True)).items
+    assert item.outputs == ("/a.lrc",)
+
+
 @pytest.mark.parametrize(
     ("names", "said"),
     [
@@ -185,6 +201,20 @@ def test_what_is_wrong_in_a_list_is_told_in_one_line_with_its_row(
     assert "\n" not in str(caught.value)
 
 
+def test_a_list_may_be_longer_than_any_text(tmp_path: Path, monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr("plugin.files.MAX_TEXT", 20)
+    (tmp_path / "l.jsonl").write_text('{"song": "a.mp3"}\n{"song": "b.mp3"}\n')
+    assert [Path(item.song).name for item in manifest.load(str(tmp_path / "l.jsonl"))] == ["a.mp3", "b.mp3"]
+
+
+@pytest.mark.parametrize("name", ["x" * 300 + "/a.mp3", "x" * 300 + ".mp3", "loop/a.mp3", "Artist::a.mp3"])
+def test_a_song_that_cannot_be_there_stops_no_other_of_its_list(name: str, tmp_path: Path) -> None:
+    (tmp_path / "loop").symlink_to("loop")
+    (tmp_path / "l.jsonl").write_text(f'{{"song": "{name}"}}\n{{"song": "b.mp3"}}\n')
+    items = find([str(tmp_path / "l.jsonl")], LRC).items
+    assert [item.song for item in items] == [f"{tmp_path}/{name}", f"{tmp_path}/b.mp3"]
+
+
 def test_a_song_for_which_nothing_is_to_be_written_is_told(tmp_path: Path) -> None:
     (tmp_path / "l.jsonl").write_text('{"song": "a.mp3"}')
     with pytest.raises(AlignerError, match=r"a\.mp3: nothing is to be written for it"):
@@ -257,6 +287,24 @@ def test_a_journal_is_used_by_one_run_at_a_time(tmp_path: Path) -> None:
             assert looked_at.outcomes == {}
     with Journal(tmp_path / "j", RUN):
         pass
+
+
+def test_a_full_disk_is_told_with_the_name_of_the_journal_and_what_it_held_stays(
+    tmp_path: Path, monkeypatch: pytest.MonkeyPatch
+) -> None:
+    told, write = [outcome(number) for number in range(2)], os.write
+    with Journal(tmp_path / "j", RUN) as journal:
+        journal.add(told[0], {})
+        monkeypatch.setattr(os, "write", lambda number, data: write(number, data[:9]) if len(data) > 20 else _full())
+        with pytest.raises(JournalError, match=r"j: cannot be written: No space left on device \(make room; "):
+            journal.add(outcome(1), {})
+    monkeypatch.undo()
+    with Journal(tmp_path / "j", RUN) as journal:
+        assert [*journal.outcomes] == [told[0].item]
+
+
+def _full() -> int:
+    raise OSError(28, "No space left on device")
 
 
 def test_to_look_at_a_journal_that_is_not_there_makes_none(tmp_path: Path) -> None:
@@ -348,6 +396,16 @@ def test_parts_that_killed_writers_left_behind_are_swept_away(tmp_path: Path) ->
         os.utime(path, (1, 1))
     course(tmp_path, items)
     assert [path.name for path in left.glob(".karalign*")] == [".karalign-x.tmp"]
+
+
+def test_parts_of_writers_are_swept_away_where_a_link_leads(tmp_path: Path) -> None:
+    (item,) = library(tmp_path, {"a": "good"})
+    (tmp_path / "real").mkdir()
+    Path(item.song).rename(tmp_path / "real/a.mp3")
+    Path(item.song).symlink_to("real/a.mp3")
+    part = touch(tmp_path, "real/.karalign-song-0123456789ab.tmp") / "real/.karalign-song-0123456789ab.tmp"
+    course(tmp_path, [item])
+    assert not part.exists()
 
 
 def test_a_song_without_lyrics_is_skipped_and_a_mistake_of_ours_stops_nothing(tmp_path: Path) -> None:

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 import time
 from collections.abc import Callable, Collection, Generator, Iterator, Sequence
 from contextlib import closing
@@ -88,6 +89,6 @@ def _generated(outcomes: Iterator[Outcome]) -> Generator[Outcome]:
 
 
 def _folders(items: Collection[Item]) -> list[Path]:
-    """Where files are written."""
+    """Where files are written: links are followed."""
     names = (name for item in items for name in (item.song, *item.outputs) if not is_url(name))
-    return sorted({Path(name).parent for name in names})
+    return sorted({Path(os.path.realpath(name)).parent for name in names})

@@ -19,6 +19,7 @@ from .manifest import ENDINGS, absolute, is_manifest, load
 from .work import Item, Outcome
 
 SOUNDS = (*SUFFIXES, ".wav", ".aif", ".aiff", ".aac", ".wma", ".mka", ".webm", ".mp4", ".mkv", ".mov", ".avi")
+TWICE = "its file is there twice, and is changed once"
 INFIX = ".karalign"  # before the ending of an output whose own name is that of the lyrics
 
 
@@ -77,6 +78,7 @@ def find(names: Sequence[str], wish: Wish, ours: Collection[str] = ()) -> Found:
     found, shelves = Found(), places.Shelves(ours)
     each = dict(_each(names, wish, ours, shelves))
     taken = {name for item in each for name in (item.song, item.lyrics, *item.outputs)}
+    changed: set[str] = set()
     for item, root in each.items():
         named = item if item.outputs else replace(item, outputs=tuple(_outputs(item, root, wish, taken)))
         if not named.outputs and not wish.embed:
@@ -85,6 +87,10 @@ def find(names: Sequence[str], wish: Wish, ours: Collection[str] = ()) -> Found:
         taken.update(named.outputs)
         there = [output for output in named.outputs if _in_the_way(output, wish, ours, shelves)]
         why_not = f"{Path(there[0]).name} is there already, and not from here (--overwrite)" if there else ""
+        if wish.embed and not why_not:
+            file = item.song if places.is_url(item.song) else os.path.realpath(item.song)
+            why_not = TWICE if file in changed else ""
+            changed.add(file)
         found.add(named, why_not)
     if not found.order:
         raise FindError("there is no song", ", ".join(names), "-r looks into folders within folders")
@@ -143,7 +149,8 @@ def _outputs(item: Item, root: str, wish: Wish, taken: Collection[str]) -> Itera
     folder, name = _split(item.song)
     if wish.out:
         inside = folder[len(root) :].strip("/" + os.sep) if f"{folder}/".startswith(f"{root}/") else ""
-        folder = _joined(absolute(wish.out).rstrip("/"), inside) if inside else absolute(wish.out).rstrip("/")
+        out = wish.out.rstrip("/") if places.is_url(wish.out) else absolute(wish.out)
+        folder = _joined(out, inside) if inside else out
     stem = Path(name).stem
     for form in wish.write:
         ending = by_name(form).extensions[0]

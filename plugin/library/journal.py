@@ -77,8 +77,8 @@ class Journal:
         planned, finished: of each item that was ever to be done or was done, the marks of its files at that time.
 
     Raises:
-        JournalError: another process is using it, or it is none.
-        OSError: it cannot be written.
+        JournalError: another process is using it.
+        OSError: it cannot be opened.
     """
 
     def __init__(self, path: Path, run: Run, writes: bool = True) -> None:
@@ -129,25 +129,37 @@ class Journal:
         return outcome if all((mark := mark_of(name)) and mark[0] == size for name, size in here) else None
 
     def plan(self, items: Mapping[Item, Marks]) -> None:
-        """Say what is going to be done, to files with these marks, before any of it is."""
+        """Say what is going to be done, to files with these marks, before any of it is.
+
+        Raises:
+            JournalError: the disk does not take it.
+        """
         news = {item: dict(marks) for item, marks in items.items() if self.planned.get(item) != dict(marks)}
         self.planned |= news
         lines = [{"planned": asdict(item), "marks": marks} for item, marks in news.items()]
-        self._write([{"journal": VERSION, "run": self.run.name, **asdict(self.run)}, *lines])
-        os.fsync(self._file)
+        self._write([{"journal": VERSION, "run": self.run.name, **asdict(self.run)}, *lines], sync=True)
 
     def add(self, outcome: Outcome, marks: Marks) -> None:
-        """Say what was done, to files with these marks."""
-        self._done(outcome, marks, self.run.name)
-        self._write([{"run": self.run.name, "outcome": outcome.to_dict(), "marks": dict(marks)}])
-        if time.monotonic() > self.synced + SYNC:
-            os.fsync(self._file)
-            self.synced = time.monotonic()
+        """Say what was done, to files with these marks.
 
-    def _write(self, lines: Iterable[Mapping[str, Any]]) -> None:
+        Raises:
+            JournalError: the disk does not take it.
+        """
+        self._done(outcome, marks, self.run.name)
+        line = {"run": self.run.name, "outcome": outcome.to_dict(), "marks": dict(marks)}
+        self._write([line], time.monotonic() > self.synced + SYNC)
+
+    def _write(self, lines: Iterable[Mapping[str, Any]], sync: bool) -> None:
         data = memoryview("".join(f"{json.dumps(line)}\n" for line in lines).encode())
-        while data:
-            data = data[os.write(self._file, data) :]
+        try:
+            while data:
+                data = data[os.write(self._file, data) :]
+            if sync:
+                os.fsync(self._file)
+                self.synced = time.monotonic()
+        except OSError as error:
+            hint = "make room; again, it goes on there"
+            raise JournalError(f"cannot be written: {error.strerror}", str(self.path), hint) from error
 
     def _lock(self) -> None:
         if sys.platform == "win32":  # there is no such lock

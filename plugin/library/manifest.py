@@ -11,7 +11,7 @@ from pathlib import Path
 from typing import Any
 
 from aligner_core.errors import AlignerError
-from plugin.files import read_text
+from plugin.files import decoded
 from plugin.formats import FormatError, for_path
 
 from .places import is_url
@@ -35,10 +35,10 @@ def load(path: str) -> list[Item]:
     """The items of a list; paths in it begin at its folder, unless they are absolute or URLs.
 
     Raises:
-        LyricsError: it cannot be read as text.
-        ManifestError: a row is none, or writes what another one writes, or one of its own inputs.
+        LyricsError: it is no text.
+        ManifestError: it cannot be read, a row is none, or writes what another one writes, or one of its own inputs.
     """
-    text = read_text(path).text
+    text = decoded(_bytes(path), path).text
     rows = _cells(text, path) if path.lower().endswith(".csv") else _objects(text, path)
     items, writers, inputs = [], dict[str, int](), dict[str, int]()
     for row, data in rows:
@@ -59,6 +59,16 @@ def load(path: str) -> list[Item]:
 def absolute(name: str, folder: Path = Path()) -> str:
     """A path from its folder, in full and without "..", links as they are; a URL as it is."""
     return name if is_url(name) else os.path.abspath(folder / name)  # noqa: PTH100 (`resolve` follows links)
+
+
+def _bytes(path: str) -> bytes:
+    """All of a file, of any size: a list of a million songs is longer than any lyrics may be."""
+    try:
+        return Path(path).read_bytes()
+    except FileNotFoundError as error:
+        raise ManifestError("there is no such file", path) from error
+    except OSError as error:
+        raise ManifestError(f"cannot be read: {error.strerror}", path) from error
 
 
 def _objects(text: str, path: str) -> Iterator[tuple[int, Any]]:

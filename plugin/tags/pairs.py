@@ -114,8 +114,11 @@ class Folders(dict[Path, Texts]):
         self.but = but
 
     def __missing__(self, folder: Path) -> Texts:
-        there = folder.iterdir() if folder.is_dir() else ()
-        self[folder] = texts(path.name for path in there if str(path) not in self.but)
+        try:
+            there = os.listdir(folder)  # noqa: PTH208 (names alone are wanted)
+        except OSError:  # what is wrong with the folder is told by the song in it
+            there = []
+        self[folder] = texts(name for name in there if str(folder / name) not in self.but)
         return self[folder]
 
     def beside(self, song: Path) -> Path | None:
