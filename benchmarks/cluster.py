@@ -26,7 +26,7 @@ from typing import TYPE_CHECKING, Any
 from aligner_core.errors import AlignerError
 from benchmarks import engine_page
 from benchmarks.packs import data_root
-from benchmarks.throughput import copies, made
+from benchmarks.throughput import copies, made, steady
 from plugin.library.journal import Journal, Run, marks_of
 from plugin.library.local import Local
 from plugin.library.ray import RayEngine
@@ -38,7 +38,6 @@ if TYPE_CHECKING:
     from aligner_core.timeline import Alignment
     from plugin.library.engine import Engine
 
-WARM, COOL = 0.15, 0.1  # shares of the songs at the beginning and the end that do not count
 NOTHING = 600  # songs of which nothing is heard
 
 
@@ -75,21 +74,20 @@ def engines(device: str, jobs: int) -> dict[str, Engine]:
     return found
 
 
-def timed(outcomes: Iterator[Outcome], total: int) -> tuple[float, float, list[Outcome]]:
+def timed(outcomes: Iterator[Outcome]) -> tuple[float, float, list[Outcome]]:
     """Seconds to the first outcome, songs per second in the middle, and all outcomes."""
     begun, times, done = time.perf_counter(), list[float](), list[Outcome]()
     for outcome in outcomes:
         times.append(time.perf_counter() - begun)
         done.append(outcome)
-    first, last = int(WARM * total), int((1 - COOL) * total) - 1
-    return times[0], (last - first) / (times[last] - times[first]), done
+    return times[0], steady(times), done
 
 
 def one_round(found: Mapping[str, Engine], items: list[Item]) -> tuple[dict[str, Any], list[Outcome]]:
     """All engines once, and the outcomes of the last."""
     row, done = dict[str, Any](), list[Outcome]()
     for name, engine in found.items():
-        start, rate, done = timed(engine.run(items, Settings()), len(items))
+        start, rate, done = timed(engine.run(items, Settings()))
         if bad := [outcome for outcome in done if outcome.status == "failed"]:
             sys.exit(f"{name}: {bad[0].item.song}: {bad[0].why}")
         row[name] = {"first": start, "rate": rate}
@@ -105,7 +103,7 @@ def handed_out(folder: Path, jobs: int) -> float | None:
     (folder / "song.txt").write_text("words")
     item = Item(str(folder / "song.mp3"), str(folder / "song.txt"))
     items = [replace(item, outputs=(str(folder / f"{number}.lrc"),)) for number in range(NOTHING)]
-    return timed(RayEngine(jobs=jobs, load=deaf).run(items, Settings()), NOTHING)[1]
+    return timed(RayEngine(jobs=jobs, load=deaf).run(items, Settings()))[1]
 
 
 def journal_bytes(folder: Path, outcomes: list[Outcome]) -> float:

@@ -107,9 +107,14 @@ def copies(songs: Sequence[tuple[Path, float]], folder: Path, count: int) -> lis
     return made
 
 
-def paced(outcomes: Iterator[Outcome], seconds: Sequence[float], total: int) -> Pace:
+def steady(times: Sequence[float]) -> float:
+    """Songs per second in the middle of a run, by the times at which they were done."""
+    first, last = int(WARM * len(times)), int((1 - COOL) * len(times)) - 1
+    return (last - first) / (times[last] - times[first])
+
+
+def paced(outcomes: Iterator[Outcome], seconds: Sequence[float]) -> Pace:
     """Run through all, and look at the middle."""
-    first, last = int(WARM * total), int((1 - COOL) * total) - 1
     times: list[float] = []
     done: list[Outcome] = []
     for outcome in outcomes:
@@ -117,7 +122,7 @@ def paced(outcomes: Iterator[Outcome], seconds: Sequence[float], total: int) -> 
         done.append(outcome)
         if outcome.status == "failed" and outcome.why != DECODED:
             sys.exit(f"{outcome.item.song}: {outcome.why}")
-    rate = (last - first) / (times[last] - times[first])
+    rate = steady(times)
     took = {
         name: statistics.fmean(getattr(outcome.took, name) for outcome in done)
         for name in ("hearing", "aligning", "writing")
@@ -175,12 +180,16 @@ def limit(device: str, seconds: float) -> dict[str, float]:
     return {"flops_a_song": song, "flops_a_second": peak, "songs_a_second": peak / song}
 
 
+def devices(told: str) -> tuple[str, ...]:
+    """Of ears; none on the CPU."""
+    return () if told == "cpu" else tuple(told.split(","))
+
+
 def compared(options: argparse.Namespace, songs: Sequence[tuple[Path, float]], folder: Path) -> dict[str, Any]:
     """One round: the same processes decode, then do all."""
     items, seconds = copies(songs, folder, options.copies), [length for _, length in songs]
-    devices = () if options.device == "cpu" else tuple(options.device.split(","))
-    alone = paced(Local(options.jobs, load=decoder).run(items, Settings()), seconds, len(items))
-    whole = paced(Local(options.jobs, devices).run(items, Settings()), seconds, len(items))
+    alone = paced(Local(options.jobs, load=decoder).run(items, Settings()), seconds)
+    whole = paced(Local(options.jobs, devices(options.device)).run(items, Settings()), seconds)
     print(f"decoding {alone.rate:.2f}/s, all {whole.rate:.2f}/s", file=sys.stderr)
     return {"decoding": vars(alone), "all": vars(whole), "ratio": whole.rate / alone.rate}
 
@@ -189,9 +198,8 @@ def warmed_up(options: argparse.Namespace, songs: Sequence[tuple[Path, float]], 
     """One song, so that what is compiled is compiled, and what does not work at all is told soon."""
     place = folder / "first"
     place.mkdir()
-    devices = () if options.device == "cpu" else tuple(options.device.split(","))
     begun = time.perf_counter()
-    for outcome in Local(1, devices).run(copies(songs, place, 1), Settings()):
+    for outcome in Local(1, devices(options.device)).run(copies(songs, place, 1), Settings()):
         print(f"first song: {outcome.status} {outcome.why}, {time.perf_counter() - begun:.1f} s", file=sys.stderr)
     shutil.rmtree(place)
 
