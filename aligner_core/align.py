@@ -156,7 +156,8 @@ class Aligner:
     ) -> Alignment:
         """As `align`, for a wave (samples,) at `rate` Hz."""
         self.require_room(lyrics, len(wave) / rate)
-        return self.align_heard(self._heard_in(resampled([wave], rate, SAMPLE_RATE), progress), lyrics)
+        blocks = [np.require(wave, np.float32, ("C", "W"))]  # as PyTorch takes them
+        return self.align_heard(self._heard_in(resampled(blocks, rate, SAMPLE_RATE), progress), lyrics)
 
     def require_room(self, lyrics: Alignment, seconds: float) -> None:
         """Refuse a text that makes no sound, or that nobody says in so many seconds.

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from aligner_core import Aligner, Alignment, AlignmentError, LyricsError
-from aligner_core.acoustic.cnn import SYMBOLS
+from aligner_core.acoustic.cnn import SYMBOLS, CnnConfig, CnnCtc
 from aligner_core.costs import NEUTRAL
 from aligner_core.evidence import evidence
 from aligner_core.phones import base, pronounce
@@ -165,6 +165,18 @@ def test_progress_ends_at_one() -> None:
     wave = np.zeros(160 * (len(model.table) - 1), np.float32)
     Aligner(model).align_wave(wave, 16000, Alignment.from_text("hello"), heard.append)
     assert heard[-1] == 1.0
+
+
+def test_a_wave_need_be_neither_writable_nor_in_one_piece() -> None:
+    torch.manual_seed(0)
+    model = CnnCtc(CnnConfig(width=8, kernels=(3,))).eval()
+    wave = np.random.default_rng(0).standard_normal(64000).astype(np.float32)
+    kept, backwards = wave.copy(), wave[::-1].copy()[::-1]
+    kept.setflags(write=False)
+    text = Alignment.from_text("hello")
+    expected = Aligner(model, exact=True).align_wave(wave, 16000, text)
+    for same in (kept, backwards):
+        assert Aligner(model, exact=True).align_wave(same, 16000, text) == expected
 
 
 def test_neutral_evidence_is_the_posterior() -> None:
