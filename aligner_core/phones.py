@@ -12,6 +12,7 @@ from . import lexicon
 # ARPAbet, as in the CMU dictionary; vowels carry a stress digit there: 0 none, 1 main, 2 secondary.
 # ruff: noqa: SIM905 (a row of names reads better than a column of strings)
 VOWELS: frozenset[str] = frozenset("AA AE AH AO AW AY EH ER EY IH IY OW OY UH UW".split())
+SONORANTS: frozenset[str] = frozenset("M N NG L R W Y".split())  # consonants that can be held on a note
 PHONES: tuple[str, ...] = tuple(
     sorted({*VOWELS, *"B CH D DH F G HH JH K L M N NG P R S SH T TH V W Y Z ZH".split()}),
 )

@@ -9,8 +9,10 @@ from random import Random
 
 import numpy as np
 
+from aligner_core.phones import SONORANTS
+
 from .band import MODES
-from .vocoder import SONORANTS, STEP, Floats, Segment, TimeMap, Voice, stretch
+from .vocoder import STEP, Floats, Segment, TimeMap, Voice, stretch
 
 Range = tuple[float, float]
 HIGHEST = 84.5  # MIDI pitch

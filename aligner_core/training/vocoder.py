@@ -15,13 +15,12 @@ import pyworld
 from numpy.typing import NDArray
 
 from aligner_core.audio import SAMPLE_RATE
-from aligner_core.phones import PHONES, VOWELS
+from aligner_core.phones import PHONES, SONORANTS, VOWELS
 
 STEP = 0.005
 FFT = 1024
 GAP = 0.05  # a shorter pause is not heard
 DIPHTHONGS = frozenset("AY AW OY EY OW".split())  # noqa: SIM905
-SONORANTS = frozenset("M N NG L R W Y".split())  # noqa: SIM905
 VOICED = VOWELS | SONORANTS | frozenset("B D G V DH Z ZH JH".split())  # noqa: SIM905
 PITCHES = (65.0, 500.0)  # Hz, of speech
 LOUD, WHISPERED, PAUSE = 7.0, 14.0, 24.0  # dB under the median of the vowels

@@ -13,13 +13,13 @@ from dataclasses import dataclass, replace
 from itertools import pairwise
 from typing import NamedTuple
 
-from aligner_core.phones import VOWELS, base
+from aligner_core.phones import SONORANTS, VOWELS, base
 from aligner_core.syllables import syllabify
 
 from .durations import least
 from .fitting import frame
 from .score import Note, SungLine, shared
-from .stretching import HISSES, SONORANTS
+from .stretching import HISSES
 
 LEGATO = 15  # frames; a shorter gap between notes is no rest
 CONSONANTS = 0.5  # of the time between two vowels, at most

@@ -13,13 +13,13 @@ import torch
 from numpy.typing import NDArray
 
 from aligner_core.errors import AlignerError
-from aligner_core.phones import VOWELS, base
+from aligner_core.phones import SONORANTS, VOWELS, base
 
 from .acoustic import PAUSE
 from .resynthesis import analysed, pyworld, resung
 from .sound import MELS, Frames, log_mel
 from .source_filter import BINS, SourceFilter, SourceFilterConfig
-from .stretching import SONORANTS, drawn, sources
+from .stretching import drawn, sources
 from .vocoder import Vocoder
 from .voice import Voice
 

@@ -13,9 +13,8 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from aligner_core.phones import VOWELS, base
+from aligner_core.phones import SONORANTS, VOWELS, base
 
-SONORANTS = frozenset({"M", "N", "NG", "L", "R", "W", "Y"})
 HISSES = frozenset({"S", "Z", "SH", "ZH", "F", "V", "TH", "DH", "HH"})
 HELD_AT = {"AY": 0.35, "AW": 0.35, "OY": 0.3, "EY": 0.4, "OW": 0.4}  # share of a diphthong
 MIDDLE = 0.5  # of other sounds
