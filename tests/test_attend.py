@@ -12,7 +12,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from test_training import PLAIN, utterance, write_pack
 
-from aligner_core import acoustic
+from aligner_core import acoustic, weights
 from aligner_core.acoustic.las import BOUNDARY, CLOSE, FLOOR, Las, LasConfig, in_frames, spans
 from aligner_core.errors import AlignmentError, WeightsError
 from aligner_core.training.align import Sounds
@@ -109,7 +109,7 @@ def test_a_checkpoint_says_what_it_is(tmp_path: Path) -> None:
     with pytest.raises(WeightsError, match="hears nothing without a text"):
         acoustic.load(tmp_path / "las.pt")
     with pytest.raises(WeightsError, match="not an attention aligner"):
-        acoustic.load_attending(acoustic.checkpoint())
+        acoustic.load_attending(weights.checkpoint())
 
 
 def test_the_boundary_comes_after_the_last_phone() -> None:

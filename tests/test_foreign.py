@@ -17,7 +17,7 @@ import torch
 import torchaudio
 from torch import Tensor, nn
 
-from aligner_core import Aligner, Alignment, WeightsError, acoustic
+from aligner_core import Aligner, Alignment, WeightsError, acoustic, weights
 from aligner_core.acoustic import foreign
 from aligner_core.acoustic.foreign import CONTEXT, SYMBOLS, Speller
 from aligner_core.weights import FOREIGN, names, released
@@ -85,11 +85,11 @@ def test_the_names_are_those_of_the_release_and_of_others() -> None:
 
 
 def test_a_checkpoint_has_one_place_by_name_and_by_path(hub: Path, tmp_path: Path) -> None:
-    assert acoustic.checkpoint() == acoustic.checkpoint("cnn")
-    assert acoustic.checkpoint("cnn").is_file()
-    assert acoustic.checkpoint("mms") == hub / "model.pt"
-    assert acoustic.checkpoint(tmp_path / "my.pt") == tmp_path / "my.pt"
-    assert acoustic.checkpoint("my.pt") == Path("my.pt")
+    assert weights.checkpoint() == weights.checkpoint("cnn")
+    assert weights.checkpoint("cnn").is_file()
+    assert weights.checkpoint("mms") == hub / "model.pt"
+    assert weights.checkpoint(tmp_path / "my.pt") == tmp_path / "my.pt"
+    assert weights.checkpoint("my.pt") == Path("my.pt")
 
 
 def test_the_released_model_is_the_same_by_its_name() -> None:

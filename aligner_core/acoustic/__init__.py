@@ -17,7 +17,6 @@ from typing import TYPE_CHECKING, Any, Protocol, cast, runtime_checkable
 
 from aligner_core.errors import WeightsError
 from aligner_core.weights import FOREIGN, released_file, weights_path
-from aligner_core.weights import checkpoint as checkpoint
 
 if TYPE_CHECKING:
     from torch import Tensor, nn
