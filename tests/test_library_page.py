@@ -87,3 +87,10 @@ def test_ten_thousand_songs_can_be_looked_through(browser: Browser) -> None:
         shown.page.click("th >> text=score")
         shown.page.click("th >> text=score")
         assert seen(shown)[0] == "9999.mp3"
+
+
+def test_a_name_that_a_browser_would_run_is_no_link() -> None:
+    nasty = "JavaScript://%0aalert(1).mp3"
+    made = page(LibraryReport((Outcome(Item(nasty), "failed", "no"),), Run("1.0", "abc", {}), Path("/x")))
+    assert f'href="{nasty}"' not in made
+    assert nasty in made

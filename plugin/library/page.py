@@ -16,6 +16,7 @@ from .work import Outcome
 if TYPE_CHECKING:
     from .report import LibraryReport
 
+SCRIPTS = ("javascript:", "data:", "vbscript:")  # what a browser would run rather than show
 SHOWN = 20  # doubtful lines of a song
 
 
@@ -64,6 +65,8 @@ def _doubts(outcome: Outcome) -> Iterator[str]:
 
 def _link(report: LibraryReport, path: str) -> str:
     name = report.named(path)
+    if name.lower().startswith(SCRIPTS):
+        return _safe(name)
     target = name if is_url(name) else quote(name.encode("utf-8", "surrogateescape"))
     return f'<a href="{escape(target)}">{_safe(name)}</a>'
 
