@@ -6,6 +6,7 @@ import atexit
 import errno
 import gc
 import importlib
+import io
 import os
 import signal
 import sys
@@ -89,6 +90,8 @@ def main() -> None:
     """Entry point of the `karalign` script."""
     if not sys.warnoptions:
         warnings.simplefilter("ignore")  # they speak to programmers, and errors are told in one line
+    if isinstance(sys.stdout, io.TextIOWrapper):
+        sys.stdout.reconfigure(errors="surrogateescape")  # names of files need not be text
     try:
         cli(prog_name="karalign")
     except SystemExit as stop:

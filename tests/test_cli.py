@@ -12,6 +12,7 @@ from pathlib import Path
 from typing import TYPE_CHECKING, Any
 
 import pytest
+from songs import SOUND
 
 from aligner_core import _version
 from plugin import load
@@ -288,3 +289,11 @@ def test_a_full_standard_output_is_one_line(timed: Path) -> None:
     with Path("/dev/full").open("wb") as full:
         done = shell("convert", timed, "-o", "-", "--format", "json", stdout=full)
     assert (done.returncode, done.stderr) == (1, b"karalign: No space left on device\n")
+
+
+@pytest.mark.skipif(sys.platform != "linux", reason="other systems know no such names")
+def test_a_name_that_is_no_text_is_printed_as_it_is(tmp_path: Path) -> None:
+    (tmp_path / os.fsdecode(b"\xff.mp3")).write_bytes(SOUND)
+    done = shell("strip", "--dry-run", tmp_path, stdout=subprocess.PIPE)
+    assert (done.returncode, done.stderr) == (0, b"")
+    assert b"\xff.mp3: as it should be" in done.stdout
