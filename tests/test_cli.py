@@ -294,6 +294,6 @@ def test_a_full_standard_output_is_one_line(timed: Path) -> None:
 @pytest.mark.skipif(sys.platform != "linux", reason="other systems know no such names")
 def test_a_name_that_is_no_text_is_printed_as_it_is(tmp_path: Path) -> None:
     (tmp_path / os.fsdecode(b"\xff.mp3")).write_bytes(SOUND)
-    done = shell("strip", "--dry-run", tmp_path, stdout=subprocess.PIPE)
+    done = shell("strip", "--dry-run", tmp_path, stdout=subprocess.PIPE, env=os.environ | {"PYTHONIOENCODING": "utf-8"})
     assert (done.returncode, done.stderr) == (0, b"")
     assert b"\xff.mp3: as it should be" in done.stdout
