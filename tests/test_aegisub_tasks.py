@@ -10,12 +10,12 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 from singing import hears, sung
-from torch import Tensor
 
 from aligner_core import Aligner, Alignment
 from aligner_core.acoustic import Deferred
 from aligner_core.acoustic.cnn import SYMBOLS
 from aligner_core.errors import AlignerError
+from aligner_core.evidence import Table
 from plugin.aegisub.job import Job, JobLine, Outcome
 from plugin.aegisub.tasks import Sheet, run
 from plugin.formats import RenderOptions
@@ -40,9 +40,9 @@ def right(number: int, late: int = 0, text: str | None = None) -> JobLine:
 
 
 def done(task: str, lines: Sequence[JobLine], **options: object) -> Outcome:
-    def hear(sound: str, _: Alignment) -> tuple[Aligner, Tensor]:
+    def hear(sound: str, _: Alignment) -> tuple[Aligner, Table]:
         assert sound == "song.wav"
-        return Aligner(Deferred(tuple(SYMBOLS), 16000, 0.01)), HEARD
+        return Aligner(Deferred(tuple(SYMBOLS), 16000, 0.01)), HEARD.numpy()
 
     return run(Job(task, "song.wav", {name: str(value) for name, value in options.items()}, tuple(lines)), hear)
 
