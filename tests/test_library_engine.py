@@ -18,6 +18,7 @@ from hypothesis import given
 from hypothesis import strategies as st
 from obedient import Obedient, heard, library
 
+from aligner_core import Aligner
 from aligner_core.errors import WeightsError
 from plugin.library import crew, local
 from plugin.library.crew import TIMEOUT, Answer, CrewError
@@ -154,7 +155,7 @@ def test_an_ear_hears_what_a_hand_hears_by_itself(tmp_path: Path, root: Path) ->
         ]
 
     beside = {one.item.song: one for one in Local(1, ("cpu",)).run(items("ear"), Settings())}
-    hearer = Own.load(Settings())
+    hearer = Own(Aligner.load())  # by PyTorch, as ears do
     own = {item.song: do(item, Settings(), hearer) for item in items("hand")}
     assert own[str(tmp_path / "song.wav")].words > 5
     for song, outcome in own.items():

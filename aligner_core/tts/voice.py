@@ -82,19 +82,25 @@ class Voice:
         """
         total = _checked(phones, durations, pitch, energy, melody)
         more = LEAD - durations[0] if phones and phones[0] == PAUSE else 0
-        if more > 0:
-            held = None if melody is None else torch.cat([melody[:1].expand(more), melody])
-            led = self.frames(phones, [LEAD, *durations[1:]], pitch, energy, held)
-            return Frames(*(column[more:] for column in led))
-        if total > LONG and len(phones) > 1:
-            at, frame = _middle(phones, durations)
-            sides = (slice(0, at), slice(0, frame)), (slice(at, None), slice(frame, None))
-            parts = [
-                self.frames(phones[p], durations[p], pitch[p], energy[p], None if melody is None else melody[f])
-                for p, f in sides
-            ]
-            return Frames(*(torch.cat(columns) for columns in zip(*parts, strict=True)))
-        return self._spoken(phones, durations, pitch, energy, melody, total)
+        if more <= 0:
+            return self._in_parts(phones, durations, pitch, energy, melody, total)
+        held = None if melody is None else torch.cat([melody[:1].expand(more), melody])
+        led = self._in_parts(phones, [LEAD, *durations[1:]], pitch, energy, held, total + more)
+        return Frames(*(column[more:] for column in led))
+
+    def _in_parts(
+        self, phones: Sequence[str], durations: Sequence[int], pitch: Sequence[float | None],
+        energy: Sequence[float | None], melody: Tensor | None, total: int,
+    ) -> Frames:  # fmt: skip
+        if total <= LONG or len(phones) == 1:
+            return self._spoken(phones, durations, pitch, energy, melody, total)
+        at, frame = _middle(phones, durations)
+        sides = (slice(0, at), slice(0, frame)), (slice(at, None), slice(frame, None))
+        parts = [
+            self.frames(phones[p], durations[p], pitch[p], energy[p], None if melody is None else melody[f])
+            for p, f in sides
+        ]
+        return Frames(*(torch.cat(columns) for columns in zip(*parts, strict=True)))
 
     def _spoken(
         self, phones: Sequence[str], durations: Sequence[int], pitch: Sequence[float | None],
