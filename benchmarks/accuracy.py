@@ -100,8 +100,13 @@ def align_pack(pack: Pack, engine_name: str, root: Path, options: argparse.Names
 
 def align_item(engine_name: str, model: Path | None, item: packs.Item) -> Aligned:
     """One recording through one aligner; what it refuses has no times."""
+    return aligned(engine(engine_name, model), item)
+
+
+def aligned(aligner: Engine, item: packs.Item) -> Aligned:
+    """See `align_item`."""
     lyrics = Alignment.from_text("\n".join(line.text for line in item.reference.lines))
-    aligner, problem, estimate = engine(engine_name, model), "", lyrics
+    problem, estimate = "", lyrics
     begin = time.process_time()
     try:
         estimate = aligner.align_wave(item.wave, packs.SAMPLE_RATE, lyrics).as_written()

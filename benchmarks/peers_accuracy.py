@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import json
 import multiprocessing
-import time
 import zipfile
 from collections.abc import Callable, Iterator, Sequence
 from concurrent.futures import Executor, ProcessPoolExecutor
@@ -13,10 +12,8 @@ from functools import cache, partial
 from pathlib import Path
 from typing import Any
 
-from aligner_core.errors import AlignmentError, LyricsError
-from aligner_core.timeline import Alignment
 from benchmarks import accuracy, packs, peers, peers_cache, peers_table
-from benchmarks.accuracy import PACKS, Aligned, Engine, Pack
+from benchmarks.accuracy import PACKS, Aligned, Engine, Pack, aligned
 from benchmarks.peers_table import OURS, PEERS, Peer, There
 
 CORE = "*.py acoustic/*.py"  # of aligner_core: what our own figures depend on
@@ -73,14 +70,7 @@ def align(plan: Plan, pool: Executor, pack: Pack, name: str, keys: Sequence[str]
 
 def align_item(name: str, item: packs.Item) -> Aligned:
     """One recording through one aligner; what it refuses has no times."""
-    lyrics = Alignment.from_text("\n".join(line.text for line in item.reference.lines))
-    aligner, problem, estimate = made(name), "", lyrics
-    begin = time.process_time()
-    try:
-        estimate = aligner.align_wave(item.wave, packs.SAMPLE_RATE, lyrics).as_written()
-    except (AlignmentError, LyricsError) as error:
-        problem = str(error)
-    return Aligned(item.key, item.seconds, time.process_time() - begin, item.reference, estimate, problem)
+    return aligned(made(name), item)
 
 
 def _one_thread() -> None:

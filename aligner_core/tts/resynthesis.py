@@ -10,6 +10,7 @@ from numpy.typing import NDArray
 from aligner_core.errors import AlignerError
 
 from .sound import HOP, RATE
+from .stretching import drawn
 
 HALF = HOP / RATE / 2  # s: two ticks a frame, as WORLD's pulses need finer steps than ours
 WARP = 0.15  # how much of a rise in pitch the formants follow, beyond
@@ -70,17 +71,9 @@ def resung(speech: Analysis, source: Floats, hz: Floats) -> NDArray[np.float32]:
     own = speech.f0[nearest]
     sung = np.where(own > 0, np.where(np.isnan(hz), own, hz), 0.0)
     rise = np.where(own > 0, sung / np.maximum(own, 1.0), 1.0)
-    shaped = _warped(_between(speech.envelope, 2 * source), rise)
+    shaped = _warped(np.exp(drawn(np.log(speech.envelope), 2 * source + 0.5)), rise)
     made = pyworld().synthesize(sung, shaped, speech.noise[nearest].copy(), RATE, 1000 * HALF)
     return np.pad(made, (0, HOP))[: len(source) // 2 * HOP].astype(np.float32)
-
-
-def _between(rows: Floats, at: Floats) -> Floats:
-    """Rows at places between them, logarithms mixed."""
-    below = np.clip(at.astype(int), 0, len(rows) - 2)
-    share = (np.clip(at, 0, len(rows) - 1) - below)[:, None]
-    mixed: Floats = np.exp((1 - share) * np.log(rows[below]) + share * np.log(rows[below + 1]))
-    return mixed
 
 
 def _warped(envelope: Floats, rise: Floats) -> Floats:
