@@ -13,7 +13,7 @@ from numpy.typing import NDArray
 
 LOBES = 6  # zero crossings of the sinc to either side
 ROLLOFF = 0.99  # cut-off, as a share of the lower Nyquist frequency
-GROUP = 160  # output samples that one matrix makes; 44.1 kHz to 16 kHz repeats itself after so many
+GROUP = 20  # output samples that one matrix makes: of fewer the calls take the time, of more the zeros in it
 
 Samples = NDArray[np.float32]
 

@@ -89,8 +89,17 @@ def _sndfile_blocks(file: SoundFile, channels: int) -> Iterator[Samples]:
         if channels == 2 and samples.shape[1] == 2:
             yield np.ascontiguousarray(samples.T)
         else:
-            mean = samples.mean(axis=1)
+            mean = _mean(samples)
             yield mean if channels == 1 else np.stack([mean, mean])
+
+
+def _mean(samples: Samples) -> Samples:
+    """(samples, channels) -> (samples,); of two channels, numpy's own takes longer than to decode them."""
+    total = samples[:, 0].copy()
+    for channel in samples.T[1:]:
+        total += channel
+    total /= np.float32(samples.shape[1])
+    return total
 
 
 def _resampled(blocks: Iterable[Samples], rate: int, target: int, channels: int) -> Iterator[Samples]:

@@ -94,7 +94,7 @@ def test_no_sound_resampled_is_no_sound() -> None:
 
 
 @pytest.mark.parametrize("rate", RATES)
-@pytest.mark.parametrize("channels", [1, 2])
+@pytest.mark.parametrize("channels", [1, 2, 6])
 def test_a_file_read_in_blocks_is_the_file_read_at_once(
     tmp_path: Path, monkeypatch: pytest.MonkeyPatch, rate: int, channels: int
 ) -> None:
