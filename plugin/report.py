@@ -144,6 +144,15 @@ def clock(seconds: float) -> str:
     return f"{tenths // 600}:{tenths // 10 % 60:02}.{tenths % 10}"
 
 
+def beyond(alignment: Alignment, seconds: float, sound: str) -> str:
+    """What to say of lines that begin after a sound of so many seconds is over; "" if none does."""
+    late = [line.start for line in alignment.lines if line.start is not None and line.start > seconds]
+    if not late:
+        return ""
+    is_last = f"{sound} ends at {clock(seconds)}, the last line begins at {clock(max(late))}"
+    return f"{count(len(late), 'line')} after the end of the sound: {is_last}"
+
+
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:
     """Columns as wide as their widest cell, two spaces between, header first."""
     widths = [max(len(row[column]) for row in [header, *rows]) for column in range(len(header))]

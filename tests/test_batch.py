@@ -145,6 +145,8 @@ def test_names_are_looked_at_before_anything_is_loaded(batch: Karalign, tmp_path
         got = batch(*arguments, "--write", "lrc")
         assert (got.code, got.out, got.err) == (1, "", f"karalign: {said}\n")
     (tmp_path / "songs").mkdir()
+    assert "there is no song" in batch("songs", "--write", "lrc").err
+    assert not (tmp_path / "karalign-report").exists()
     got = batch("songs", "--write", "lrc", "--report", "/proc/karalign")
     assert got.code == 1
     assert re.fullmatch(r"karalign: .*\n", got.err)
@@ -157,7 +159,11 @@ def test_the_report_is_printed_as_json(batch: Karalign, tmp_path: Path) -> None:
     assert got.err == ""
     assert data["counts"] == {"done": 2, "doubtful": 0, "failed": 1, "skipped": 0}
     assert (data["songs_now"], data["songs_before"]) == (3, 0)
-    assert batch("songs", "--write", "lrc", "--quiet", "--again").err == ""
+
+
+def test_quietly_only_what_failed_is_told(batch: Karalign, tmp_path: Path) -> None:
+    library(tmp_path / "songs", SONGS)
+    assert batch("songs", "--write", "lrc", "--quiet").err == "../songs/b.mp3: is no sound\n"
 
 
 def test_files_that_were_there_before_are_not_replaced_unless_that_is_asked(batch: Karalign, tmp_path: Path) -> None:
@@ -248,7 +254,7 @@ def test_killed_at_any_moment_a_run_ends_with_the_same_bytes(tmp_path: Path) -> 
         process.send_signal(signal.SIGKILL)
         process.communicate()
     last = driven(tmp_path / "killed")
-    assert last.communicate()[1] == b""
+    assert {line.rpartition(b": ")[2] for line in last.communicate()[1].splitlines()} == {b"is no sound"}
     assert last.returncode == 1
     assert kills
     assert contents(tmp_path / "killed") == contents(tmp_path / "whole")

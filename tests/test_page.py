@@ -249,6 +249,18 @@ def test_a_song_that_is_too_long_is_linked(
     assert ("too long" in got.err) == (not extra)
 
 
+def test_a_text_that_goes_on_after_the_sound_is_told(karalign: Karalign, timed: Path, tmp_path: Path) -> None:
+    import soundfile
+
+    song = tmp_path / "song.wav"
+    soundfile.write(song, np.zeros(8_000, np.float32), 16_000)
+    said = f"karalign: 1 line after the end of the sound: {song} ends at 0:00.5, the last line begins at 0:01.0\n"
+    assert karalign("show", song, timed, "-o", tmp_path / "song.html").err == said
+    size = ("--size", "32x18")
+    assert karalign("video", song, timed, "-o", tmp_path / "song.mp4", *size).err == said
+    assert karalign("video", song, timed, "-o", tmp_path / "song.mp4", *size, "--quiet").err == ""
+
+
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [

@@ -6,7 +6,7 @@ import json
 import os
 import re
 import time
-from collections.abc import Mapping, Sequence
+from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -111,22 +111,23 @@ def command(
     wish = Wish(write, out, recursive, embed, overwrite)
     place = Path(os.path.abspath(folder))  # noqa: PTH100 (links stay as they are)
     engine = _engine(engine_name, address, jobs, devices, timeout)
-    if not dry_run:
-        place.mkdir(parents=True, exist_ok=True)
-        try_folder(place)
-    with Journal(place / JOURNAL, Run.of(settings), writes=not dry_run) as journal:
+    run = Run.of(settings)
+    with Journal(place / JOURNAL, run, writes=False) as journal:  # no folder for a report of nothing
         found = find(names, wish, journal.ours)
         _require_local(found, engine_name)
-        course = Course(found.items, settings, engine, journal, redo)
         if dry_run:
-            _list(found, course.pending(), as_json)
+            _list(found, Course(found.items, settings, engine, journal, redo).pending(), as_json)
             return
-        report, took = _followed(course, found, place, quiet or as_json)
+    place.mkdir(parents=True, exist_ok=True)
+    try_folder(place)
+    with Journal(place / JOURNAL, run) as journal:
+        report, took = _followed(Course(found.items, settings, engine, journal, redo), found, place, quiet or as_json)
     report.write(took)
     if as_json:
         click.echo(json.dumps(report.to_dict() | took))
-    elif not quiet:
-        click.echo(_told(report, took), err=True)
+    else:
+        for line in [*_failures(report), *([] if quiet else _totals(report, took))]:
+            click.echo(line, err=True)
     if report.counts["failed"]:
         ctx.exit(FAILED)
     if min_confidence is not None and report.counts["doubtful"]:
@@ -175,18 +176,19 @@ def _took(now: Sequence[Outcome], before: int, seconds: float) -> dict[str, Any]
     }  # fmt: skip
 
 
-def _told(report: LibraryReport, took: Mapping[str, Any]) -> str:
-    """Lines for people: what failed, and the totals."""
-    lines = [
-        " ".join(f"{report.named(one.item.song)}: {one.why}".splitlines())
-        for one in report.outcomes
-        if one.status == "failed"
-    ]
+def _failures(report: LibraryReport) -> Iterator[str]:
+    """A line for each song that failed."""
+    for one in report.outcomes:
+        if one.status == "failed":
+            yield " ".join(f"{report.named(one.item.song)}: {one.why}".splitlines())
+
+
+def _totals(report: LibraryReport, took: Mapping[str, Any]) -> Iterator[str]:
     counts = ", ".join(f"{number} {status}" for status, number in report.counts.items() if number)
     before = f", {took['songs_before']} of them before" if took["songs_before"] else ""
-    rate = f"{took['songs_a_second']:.2f} songs a second, {took['times_real_time']:.0f} times real time"
-    lines.append(f"{count(len(report.outcomes), 'song')}, {report.hours:.2f} hours of sound: {counts}{before}")
-    return "\n".join([*lines, rate, f"report: {report.folder / PAGE}"])
+    yield f"{count(len(report.outcomes), 'song')}, {report.hours:.2f} hours of sound: {counts}{before}"
+    yield f"{took['songs_a_second']:.2f} songs a second, {took['times_real_time']:.0f} times real time"
+    yield f"report: {report.folder / PAGE}"
 
 
 def _list(found: Found, pending: Sequence[Item], as_json: bool) -> None:

@@ -32,7 +32,7 @@ def command(
     """
     from plugin.page.making import check_page, make
     from plugin.page.page import Other
-    from plugin.report import DOUBTFUL, Report
+    from plugin.report import DOUBTFUL, Report, beyond
 
     check_page(output)
     check_writable(Path(output), [song, timed, *([against] if against else [])], clobber=not no_clobber)
@@ -47,5 +47,6 @@ def command(
             "doubtful": [doubt.number for doubt in report.doubts],
         }  # fmt: skip
         click.echo(json.dumps(told, ensure_ascii=False, indent=2))
-    for note in () if quiet else (*source.notes(), *([made.note] if made.note else [])):
+    notes = (*source.notes(), made.note, beyond(source.alignment, made.seconds, song))
+    for note in () if quiet else filter(None, notes):
         click.echo(f"karalign: {note}", err=True)

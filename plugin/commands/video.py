@@ -13,6 +13,7 @@ from plugin.files import FileError
 from plugin.formats import KaraokeTag, Level, RenderOptions, by_name
 from plugin.formats.ass import Ass
 from plugin.layout import Layout, layout_options
+from plugin.report import beyond
 from plugin.sources import Source, read_source, source_options
 from plugin.targets import check_writable, karaoke_options
 from plugin.terminal import on_terminal, progress_bar
@@ -68,7 +69,7 @@ def command(
     length = _seconds(sound)
     with progress_bar("drawing", not quiet and on_terminal()) as progress:
         write_video(script, sound, output, ground, size or resolution(script), length, progress)
-    for note in () if quiet else source.notes():
+    for note in () if quiet else filter(None, (*source.notes(), beyond(source.alignment, length, sound))):
         click.echo(f"karalign: {note}", err=True)
 
 
