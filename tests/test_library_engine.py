@@ -7,7 +7,7 @@ import os
 import random
 import time
 from collections import Counter
-from collections.abc import Iterator, Sequence
+from collections.abc import Callable, Iterator, Sequence
 from contextlib import closing
 from dataclasses import dataclass, field, replace
 from pathlib import Path
@@ -20,6 +20,8 @@ from obedient import Obedient, heard, library
 
 from aligner_core import Aligner
 from aligner_core.errors import WeightsError
+from aligner_core.timeline import Alignment
+from plugin import load
 from plugin.library import crew, local
 from plugin.library.crew import TIMEOUT, Answer, CrewError
 from plugin.library.hands import Decode, Facts, Finish, Hear, Heard, Ready, Whole, work
@@ -139,28 +141,46 @@ def test_nothing_to_do_is_done_at_once() -> None:
     assert list(ENGINE.run([], Settings())) == []
 
 
-def test_an_ear_hears_what_a_hand_hears_by_itself(tmp_path: Path, root: Path) -> None:
+@pytest.fixture
+def songs(tmp_path: Path, root: Path) -> Callable[[str], list[Item]]:
+    """Beginnings of the example song with their words, and a broken one; outputs in a folder of this name."""
     import soundfile
 
-    wave, rate = soundfile.read(root / "examples" / "amazing-grace.mp3", 25 * 44100)
-    soundfile.write(tmp_path / "song.wav", wave, rate)
-    lines = (root / "examples" / "amazing-grace.txt").read_text().splitlines()
-    (tmp_path / "song.txt").write_text("\n".join([line for line in lines if line][:3]))
-    (tmp_path / "bad.wav").write_bytes(b"RIFF")
+    wave, rate = soundfile.read(root / "examples" / "amazing-grace.mp3")
+    lines = [line for line in (root / "examples" / "amazing-grace.txt").read_text().splitlines() if line]
+    for number, (seconds, count) in enumerate(((25, 3), (60, 8))):
+        soundfile.write(tmp_path / f"{number}.wav", wave[: seconds * rate], rate)
+        (tmp_path / f"{number}.txt").write_text("\n".join(lines[:count]))
+    (tmp_path / "2.wav").write_bytes(b"RIFF")
+    (tmp_path / "2.txt").write_text("words")
+    place = str(tmp_path)
+    return lambda out: [Item(f"{place}/{n}.wav", f"{place}/{n}.txt", (f"{place}/{out}/{n}.json",)) for n in range(3)]
 
-    def items(name: str) -> list[Item]:
-        return [
-            Item(str(tmp_path / "song.wav"), str(tmp_path / "song.txt"), (str(tmp_path / name / "song.json"),)),
-            Item(str(tmp_path / "bad.wav"), str(tmp_path / "song.txt"), (str(tmp_path / name / "bad.json"),)),
-        ]
 
-    beside = {one.item.song: one for one in Local(1, ("cpu",)).run(items("ear"), Settings())}
+def test_an_ear_hears_what_a_hand_hears_by_itself(songs: Callable[[str], list[Item]], tmp_path: Path) -> None:
+    beside = {one.item.song: one for one in Local(1, ("cpu",)).run(songs("ear"), Settings())}
     hearer = Own(Aligner.load())  # by PyTorch, as ears do
-    own = {item.song: do(item, Settings(), hearer) for item in items("hand")}
-    assert own[str(tmp_path / "song.wav")].words > 5
+    own = {item.song: do(item, Settings(), hearer) for item in songs("hand")}
+    assert own[str(tmp_path / "0.wav")].words > 5
     for song, outcome in own.items():
         assert replace(beside[song], item=outcome.item) == outcome
     assert tree(tmp_path / "ear") == tree(tmp_path / "hand")
+
+
+@pytest.mark.gpu
+def test_ears_on_a_gpu_hear_what_the_processor_hears(songs: Callable[[str], list[Item]]) -> None:
+    beside = {one.item.song: one for one in Local(2, ("cuda:0", "cuda:0")).run(songs("gpu"), Settings())}
+    for item in songs("hand"):
+        outcome = do(item, Settings(), Own(Aligner.load()))
+        assert (beside[item.song].status, beside[item.song].words) == (outcome.status, outcome.words)
+        if outcome.status != "failed":
+            ours, theirs = (load(one.item.outputs[0]) for one in (outcome, beside[item.song]))
+            assert max(abs(a - b) for a, b in zip(starts(ours), starts(theirs), strict=True)) <= 0.03
+
+
+def starts(alignment: Alignment) -> list[float]:
+    """Of all words that have one."""
+    return [word.start for line in alignment.lines for word in line.words if word.start is not None]
 
 
 # The order of work, with processes that are only played

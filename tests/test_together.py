@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import pytest
 import torch
 from hypothesis import given, settings
 from hypothesis import strategies as st
@@ -12,12 +13,13 @@ from aligner_core.acoustic.together import Together, cuts
 from aligner_core.audio import HOP
 from aligner_core.errors import AlignerError
 
+DEVICES = ("cpu", pytest.param("cuda", marks=pytest.mark.gpu))
 SMALL = CnnConfig(width=16, kernels=(3, 5), edge_width=8, chained=True)
 
 
-def small() -> CnnCtc:
+def small(device: str = "cpu") -> CnnCtc:
     torch.manual_seed(0)
-    return CnnCtc(SMALL).eval()
+    return CnnCtc(SMALL).eval().to(device)
 
 
 def noise(seconds: float, seed: int) -> torch.Tensor:
@@ -40,8 +42,9 @@ def test_every_frame_is_kept_once_and_with_all_its_context(frames: int, reach: i
         assert {cut.end - cut.begin for cut in found} <= {size + 2 * reach, size + 2 * reach - 1}
 
 
-def test_what_is_heard_together_is_what_is_heard_one_by_one() -> None:
-    model = small()
+@pytest.mark.parametrize("device", DEVICES)
+def test_what_is_heard_together_is_what_is_heard_one_by_one(device: str) -> None:
+    model, near = small(device), 1e-4 if device == "cpu" else 1e-2  # convolutions in TF32
     waves = [noise(seconds, at) for at, seconds in enumerate((0.01, 3, 31.5, 70.013, 64.2, 33.33, 34.0, 100))]
     together = Together(model, batch=3)
     found: dict[object, torch.Tensor] = {}
@@ -54,11 +57,12 @@ def test_what_is_heard_together_is_what_is_heard_one_by_one() -> None:
     for at, wave in enumerate(waves):
         alone = model.log_probs(wave)
         assert found[at].shape == alone.shape == (1 + len(wave) // HOP, model.width)
-        assert (found[at] - alone).abs().max() < 1e-4
+        assert (found[at] - alone).abs().max() < near
 
 
-def test_company_makes_no_difference_to_the_bit() -> None:
-    model, wave = small(), noise(75, 1)
+@pytest.mark.parametrize("device", DEVICES)
+def test_company_makes_no_difference_to_the_bit(device: str) -> None:
+    model, wave = small(device), noise(75, 1)
     tables = []
     for others in ((), (noise(80, 2),), (noise(40, 3), noise(90, 4), noise(3, 5))):
         together = Together(model, batch=4)
