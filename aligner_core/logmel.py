@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterable, Iterator
 from functools import cache
+from itertools import chain
 from typing import NamedTuple
 
 import numpy as np
@@ -60,16 +61,18 @@ def log_mel_blocks(blocks: Iterable[Samples]) -> Iterator[Frames]:
     Shape:
         each (frames, MELS), 1 + samples // HOP frames in all; silence if there is no block.
     """
+    yield from map(_log_mel, framed(blocks))
+
+
+def framed(blocks: Iterable[Samples]) -> Iterator[Samples]:
+    """A sound amid silence in pieces (FFT + n * HOP and a little more,) of 1 + n frames each, which overlap."""
     held = np.zeros(FFT // 2, np.float32)
-    for block in blocks:
+    for block in chain(blocks, [np.zeros(FFT // 2, np.float32)]):
         held = np.concatenate([held, block])
         if len(held) >= FFT:
             frames = 1 + (len(held) - FFT) // HOP
-            yield _log_mel(held)
+            yield held
             held = held[frames * HOP :].copy()
-    held = np.pad(held, (0, FFT // 2))
-    if len(held) >= FFT:
-        yield _log_mel(held)
 
 
 def _log_mel(padded: Samples) -> Frames:
