@@ -1,9 +1,11 @@
 """Songs per second in steady state, and what would allow more: decoding alone, hearing alone, the model's operations.
 
-    python -m benchmarks.throughput --device cuda --jobs 16 --copies 200
+    python -m benchmarks.throughput --device cuda --jobs 16 --copies 480 --out docs/throughput.json
+    python -m benchmarks.throughput --page docs/throughput.json
 
 Songs of the pack, as MP3 of 44.1 kHz in stereo, each many times over. In every round the same processes first do
 nothing but decode, then all there is to do; ratios are of one round, so what else the machine does matters less.
+Last, they do all without the GPU. The second command puts the figures of the first into docs/library.md.
 """
 
 from __future__ import annotations
@@ -27,6 +29,7 @@ import soundfile
 
 from aligner_core.errors import AlignerError
 from aligner_core.resampling import resampled
+from benchmarks import engine_page
 from benchmarks.packs import SAMPLE_RATE, Item, data_root, read
 from plugin.library.local import Local
 from plugin.library.work import Item as Song
@@ -40,6 +43,7 @@ if TYPE_CHECKING:
 RATE = 44100  # Hz
 BAR = 0.5  # of what decoding alone allows
 WARM, COOL = 0.15, 0.1  # shares of the songs at the beginning and the end that do not count
+SPARED = 6  # songs for each process, done without the GPU
 DECODED = "decoded"
 
 
@@ -185,6 +189,14 @@ def devices(told: str) -> tuple[str, ...]:
     return () if told == "cpu" else tuple(told.split(","))
 
 
+def machine(device: str) -> str:
+    """What it is measured on."""
+    import torch
+
+    gpu = torch.cuda.get_device_name(device) if device != "cpu" else "no GPU"
+    return f"{gpu}, {os.cpu_count()} processors, torch {torch.__version__}"
+
+
 def compared(options: argparse.Namespace, songs: Sequence[tuple[Path, float]], folder: Path) -> dict[str, Any]:
     """One round: the same processes decode, then do all."""
     items, seconds = copies(songs, folder, options.copies), [length for _, length in songs]
@@ -216,10 +228,15 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
             place.mkdir()
             rounds.append(compared(options, songs, place))
             shutil.rmtree(place)
+        without = paced(
+            Local(options.jobs).run(copies(songs, Path(name), SPARED * options.jobs), Settings()),
+            [length for _, length in songs],
+        )
     ratios = sorted(one["ratio"] for one in rounds)
     seconds = statistics.fmean(length for _, length in songs)
     device = options.device.partition(",")[0]
     return {
+        "machine": machine(device),
         "device": options.device,
         "jobs": options.jobs,
         "copies": options.copies,
@@ -228,13 +245,41 @@ def measured(options: argparse.Namespace) -> dict[str, Any]:
         "rounds": rounds,
         "songs_a_second": statistics.median(one["all"]["rate"] for one in rounds),
         "ratio": {"median": statistics.median(ratios), "lowest": ratios[0], "highest": ratios[-1], "bar": BAR},
+        "without_gpu": vars(without),
         "hearing_alone": hearing_alone(device, [item.wave for item in read(pack, "", options.songs)], options.repeats),
         "limit": limit(device, seconds),
     }
 
 
+def told(found: dict[str, Any]) -> str:
+    """The figures for people."""
+
+    def row(what: str, rate: float, whole: float) -> str:
+        return f"| {what} | {rate:.1f} | {rate * found['seconds_a_song']:,.0f} | {whole / rate:.0%} |"
+
+    done, ratio = found["songs_a_second"], found["ratio"]
+    decoding = statistics.median(one["decoding"]["rate"] for one in found["rounds"])
+    took = found["rounds"][-1]["all"]["took"]
+    rows = [
+        row(f"all of it, {found['jobs']} processes and one for the GPU", done, done),
+        row("the same processes, decoding alone", decoding, done),
+        row("the GPU's process alone, songs in memory", found["hearing_alone"], done),
+        row("the model's multiplications, at the rate of a large product", found["limit"]["songs_a_second"], done),
+        row("all of it without the GPU", found["without_gpu"]["rate"], done),
+    ]
+    return "\n".join([
+        f"`python -m benchmarks.throughput`; {found['machine']}. Songs of {found['seconds_a_song'] / 60:.1f} minutes,",
+        f"{found['copies']} in a run; ratios to decoding in {len(found['rounds'])} rounds: "
+        f"{ratio['lowest']:.0%} to {ratio['highest']:.0%}. Aligning takes a process {took['aligning']:.2f} s for each.",
+        "",
+        "| | songs a second | times real time | of which all of it reaches |",
+        "| --- | ---: | ---: | ---: |",
+        *rows,
+    ])  # fmt: skip
+
+
 def main() -> None:
-    """Print the figures as JSON."""
+    """Print the figures as JSON, or put them into the page."""
     parser = argparse.ArgumentParser(description=__doc__)
     parser.add_argument("--device", default="cuda", help="cpu, cuda, or cuda:0,cuda:1...")
     parser.add_argument("--jobs", type=int, default=os.cpu_count())
@@ -246,7 +291,11 @@ def main() -> None:
     parser.add_argument("--data", type=Path)
     parser.add_argument("--folder", help="where the songs are put meanwhile")
     parser.add_argument("--out", type=Path, help="a file for the JSON")
+    parser.add_argument("--page", type=Path, help="put such figures into docs/library.md, measure nothing")
     options = parser.parse_args()
+    if options.page:
+        engine_page.put("throughput", told(engine_page.read(options.page)), engine_page.DOCS / "library.md")
+        return
     text = json.dumps(measured(options), indent=1)
     print(text)
     if options.out:
