@@ -158,23 +158,9 @@ def _smoothed(edges: NDArray[np.floating[Any]], blur: float) -> Floats:
     return np.stack(columns, 1)
 
 
-def _best(scores: Floats, slots: Sequence[_Slot]) -> NDArray[np.intp]:
+def _best(scores: Floats, slots: Sequence[_Slot]) -> NDArray[np.int64]:
     """The places (slots,) of the best sum of scores in which every boundary keeps its distance from the one before."""
-    count = scores.shape[1]
-    columns = np.arange(count)
-    total = scores[0]
-    chosen: list[NDArray[np.intp]] = []
-    for (before, slot), score in zip(pairwise(slots), scores[1:], strict=True):
-        best = np.maximum.accumulate(total)
-        where = np.maximum.accumulate(np.where(total == best, columns, 0))
-        last = columns + int(np.floor((slot.frame - before.frame - slot.least) * STEPS))  # place that is early enough
-        reachable = last >= 0
-        last = last.clip(0, count - 1)
-        chosen.append(where[last])
-        total = score + np.where(reachable, best[last], -np.inf)
-    at = int(total.argmax())
-    path = [at]
-    for where in reversed(chosen):
-        at = int(where[at])
-        path.append(at)
-    return np.array(path[::-1], np.intp)
+    from .edges_kernels import best_places  # brings numba
+
+    gaps = [np.floor((slot.frame - before.frame - slot.least) * STEPS) for before, slot in pairwise(slots)]
+    return best_places(scores, np.array(gaps, np.int64))

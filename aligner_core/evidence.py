@@ -108,8 +108,8 @@ def shares(said: Lasting, scores: Scores, voice: Table) -> NDArray[np.float64]:
         voice: (frames,), of any phone.
     """
     likely: Table = np.exp(scores[said.frames, said.columns] / np.float32(UNITS_PER_NAT))
-    of_voice: Table = likely / np.maximum(voice[said.frames], np.float32(1e-6))
-    return said.means(of_voice).clip(0.0, 1.0)
+    likely /= np.maximum(voice[said.frames], np.float32(1e-6))
+    return said.means(likely).clip(0.0, 1.0)
 
 
 def leads(said: Lasting, scores: Scores) -> NDArray[np.float64]:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -12,7 +11,7 @@ from numpy.typing import NDArray
 
 from .graph import NEVER, Graph
 from .viterbi import Path
-from .viterbi_kernels import FAR, Longs, Net, backward, forward
+from .viterbi_kernels import FAR, Longs, Net, _compiled, backward, forward
 
 INNER = 1024  # frames a column covers in the first pass: a few columns fit the first-level cache, all sums the second
 
@@ -38,21 +37,23 @@ def _laid_out(graph: Graph, total: int, block: int | None) -> tuple[Longs, Net, 
 def _lay_out(graph: Graph, total: int) -> tuple[Longs, Net]:
     """The symbols in use, and the graph for so many frames."""
     symbols, columns = np.unique(graph.symbols, return_inverse=True)
-    first, last = _reachable(graph, total)
-    slots, rows = _places(graph)
+    frames, offsets, sources = map(_longs, (graph.min_frames, graph.offsets, graph.sources))
+    initial, final = _longs(graph.initial), _longs(graph.final)
+    first, rest = _reachable(frames, offsets, sources, initial, final)
+    slots, rows = _places(frames, offsets, sources)
     return _longs(symbols), Net(
         columns=_longs(columns),
-        frames=_longs(graph.min_frames),
-        offsets=_longs(graph.offsets),
-        sources=_longs(graph.sources),
+        frames=frames,
+        offsets=offsets,
+        sources=sources,
         costs=_longs(graph.costs),
-        initial=_longs(graph.initial),
-        final=_longs(graph.final),
+        initial=initial,
+        final=final,
         first=first,
-        last=last,
+        last=total - 1 - rest,
         slots=slots,
-        rows=rows,
-        depth=int(graph.min_frames.max()),
+        rows=np.append(0, rows.cumsum()),
+        depth=int(frames.max()),
         width=int(slots.max()) + 1,
     )
 
@@ -72,40 +73,44 @@ def _balanced_block(net: Net, total: int, needed: int) -> int:
     return max(64, min(int(block), total))
 
 
-def _reachable(graph: Graph, total: int) -> tuple[Longs, Longs]:
-    """The first and the last frame in which each state can be, complete, on a path from start to end."""
-    first, rest = [FAR] * len(graph), [FAR] * len(graph)
-    frames, sources = graph.min_frames.tolist(), _sources(graph)
-    for s, starts in enumerate((graph.initial != NEVER).tolist()):
-        first[s] = frames[s] + min((first[p] for p in sources[s]), default=FAR)
-        if starts:
+@_compiled
+def _reachable(frames: Longs, offsets: Longs, sources: Longs, initial: Longs, final: Longs) -> tuple[Longs, Longs]:
+    """The first frame in which each state can be complete, and the least number of frames from there to the end."""
+    first, rest = np.full(len(frames), FAR), np.full(len(frames), FAR)
+    for s in range(len(frames)):
+        for a in range(offsets[s], offsets[s + 1]):
+            first[s] = min(first[s], first[sources[a]] + frames[s])
+        if initial[s] != NEVER:
             first[s] = frames[s] - 1
-    for s in np.flatnonzero(graph.final != NEVER).tolist():
-        rest[s] = 0
-    for s in range(len(graph) - 1, -1, -1):
-        for p in sources[s]:
-            rest[p] = min(rest[p], rest[s] + frames[s])
-    return np.array(first, np.int64), total - 1 - np.array(rest, np.int64)
+    for s in range(len(frames) - 1, -1, -1):
+        if final[s] != NEVER:
+            rest[s] = 0
+        for a in range(offsets[s], offsets[s + 1]):
+            rest[sources[a]] = min(rest[sources[a]], rest[s] + frames[s])
+    return first, rest
 
 
-def _places(graph: Graph) -> tuple[Longs, Longs]:
-    """A slot for each state's column, free again after its last reader, and the offsets of its checkpoint rows."""
-    frames, sources = graph.min_frames.tolist(), _sources(graph)
-    reader, rows = list(range(len(graph))), [1] * len(graph)
-    for s, before in enumerate(sources):
-        for p in before:
+@_compiled
+def _places(frames: Longs, offsets: Longs, sources: Longs) -> tuple[Longs, Longs]:
+    """A slot for each state's column, free again after its last reader, and how many rows of it a checkpoint keeps."""
+    states = len(frames)
+    reader, rows = np.arange(states), np.ones(states, np.int64)
+    for s in range(states):
+        for p in sources[offsets[s] : offsets[s + 1]]:
             reader[p], rows[p] = s, max(rows[p], frames[s])
-    slots: list[int] = []
-    free: list[int] = []
-    for s, before in enumerate(sources):
-        slots.append(free.pop() if free else max(slots, default=-1) + 1)
-        free += [slots[p] for p in {*before, s} if reader[p] == s]
-    return np.array(slots, np.int64), np.cumsum([0, *rows], dtype=np.int64)
-
-
-def _sources(graph: Graph) -> list[list[int]]:
-    offsets, sources = graph.offsets.tolist(), graph.sources.tolist()
-    return [sources[begin:end] for begin, end in pairwise(offsets)]
+    slots, free = np.empty(states, np.int64), np.empty(states, np.int64)
+    left = used = 0  # slots that are free, and slots that there are
+    for s in range(states):
+        if left:
+            left -= 1
+            slots[s] = free[left]
+        else:
+            slots[s], used = used, used + 1
+        for a in range(offsets[s], offsets[s + 1] + 1):
+            p = sources[a] if a < offsets[s + 1] else s
+            if reader[p] == s:
+                free[left], left, reader[p] = slots[p], left + 1, -1
+    return slots, rows
 
 
 def _bounds(net: Net, total: int, block: int) -> Longs:
