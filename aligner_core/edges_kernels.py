@@ -9,26 +9,30 @@ from .viterbi_kernels import Longs, _compiled
 
 
 @_compiled
-def best_places(scores: NDArray[np.float64], gaps: Longs) -> Longs:
-    """The places (slots,) of the best sum of scores (slots, places); of equally good ones before a place the last.
+def best_places(scores: NDArray[np.float64], places: Longs, edges: Longs, least: Longs) -> Longs:
+    """(boundaries,) the places with the best sum of scores in which every boundary keeps its distance.
+
+    Of equally good places for a boundary the last is taken, of the last one the first.
 
     Args:
-        gaps: (slots - 1,); from place p of a slot on, the next one may be at its place p - gap or later.
+        scores, places: (n,), of each place where a boundary may be; boundary after boundary, rising for each.
+        edges: (boundaries + 1,), where in these each boundary begins, and the end.
+        least: (boundaries,), distance to the one before.
     """
-    slots, count = scores.shape
-    total, grown = scores[0].copy(), np.empty(count, np.float64)
-    chosen = np.zeros((slots, count), np.int64)
-    for slot in range(1, slots):
-        best, where, seen = -np.inf, 0, 0
-        for place in range(count):
-            while seen < min(place + gaps[slot - 1] + 1, count):
+    total, before = scores.copy(), np.zeros(len(scores), np.int64)
+    for boundary in range(1, len(least)):
+        seen = where = edges[boundary - 1]
+        best = -np.inf
+        for at in range(edges[boundary], edges[boundary + 1]):
+            while seen < edges[boundary] and places[seen] + least[boundary] <= places[at]:
                 if total[seen] >= best:
                     best, where = total[seen], seen
                 seen += 1
-            chosen[slot, place], grown[place] = where, scores[slot, place] + best
-        total, grown = grown, total
-    path = np.empty(slots, np.int64)
-    path[-1] = total.argmax()
-    for slot in range(slots - 1, 0, -1):
-        path[slot - 1] = chosen[slot, path[slot]]
+            total[at] += best
+            before[at] = where
+    at = edges[-2] + total[edges[-2] :].argmax()
+    path = np.empty(len(least), np.int64)
+    for boundary in range(len(least) - 1, -1, -1):
+        path[boundary] = places[at]
+        at = before[at]
     return path

@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from aligner_core.acoustic.cnn import EDGES
-from aligner_core.edges import END, INNER, START, STEPS, Refining, _best, _Slot, refine, sharpened
+from aligner_core.edges import END, INNER, START, STEPS, Refining, refine, sharpened
+from aligner_core.edges_kernels import best_places
 from aligner_core.lattice import Visit
 from aligner_core.search import Sung
 
@@ -146,7 +147,8 @@ def test_the_best_of_all_ways_is_found(seed: int, distances: list[int], least: f
     frames = np.cumsum(distances) + 10
     places = 5
     scores = np.random.default_rng(seed).normal(size=(len(frames), places))
-    slots = [_Slot(INNER, int(frame), least if at else 0.0) for at, frame in enumerate(frames)]
+    steps = (frames[:, None] * STEPS + np.arange(places)).ravel()
+    edges, waits = np.arange(0, len(steps) + 1, places), np.full(len(frames), int(least * STEPS))
 
     def worth(way: tuple[int, ...]) -> float:
         times = [frame + place / STEPS for frame, place in zip(frames, way, strict=True)]
@@ -156,4 +158,5 @@ def test_the_best_of_all_ways_is_found(seed: int, distances: list[int], least: f
 
     best = max(itertools.product(range(places), repeat=len(frames)), key=worth)
     if worth(best) > -math.inf:
-        assert worth(tuple(int(place) for place in _best(scores, slots))) == pytest.approx(worth(best))
+        found = best_places(scores.ravel(), steps, edges, waits) - frames * STEPS
+        assert worth(tuple(found.tolist())) == pytest.approx(worth(best))
