@@ -226,13 +226,8 @@ def _check_arcs(graph: Graph) -> None:
 
 
 def _frames_needed(graph: Graph) -> int:
-    least: list[int] = []
-    needed = _UNREACHABLE
-    offsets, sources = graph.offsets.tolist(), graph.sources.tolist()
-    rows = zip(graph.min_frames.tolist(), graph.initial.tolist(), graph.final.tolist(), strict=True)
-    for state, (frames, initial, final) in enumerate(rows):
-        before = map(least.__getitem__, sources[offsets[state] : offsets[state + 1]])
-        least.append(frames + (0 if initial != NEVER else min(before, default=_UNREACHABLE)))
-        if final != NEVER:
-            needed = min(needed, least[-1])
-    return needed
+    from .graph_kernels import reachable  # brings numba
+
+    arrays = (graph.min_frames, graph.offsets, graph.sources, graph.initial, graph.final)
+    first, _ = reachable(*(array.astype(np.int64) for array in arrays))
+    return int(first[graph.final != NEVER].min(initial=_UNREACHABLE)) + 1

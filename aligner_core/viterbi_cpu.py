@@ -9,9 +9,10 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .graph import NEVER, Graph
+from .graph import Graph
+from .graph_kernels import places, reachable
 from .viterbi import Path
-from .viterbi_kernels import FAR, Longs, Net, _compiled, backward, forward
+from .viterbi_kernels import Longs, Net, backward, forward
 
 INNER = 1024  # frames a column covers in the first pass: a few columns fit the first-level cache, all sums the second
 
@@ -39,8 +40,8 @@ def _lay_out(graph: Graph, total: int) -> tuple[Longs, Net]:
     symbols, columns = np.unique(graph.symbols, return_inverse=True)
     frames, offsets, sources = map(_longs, (graph.min_frames, graph.offsets, graph.sources))
     initial, final = _longs(graph.initial), _longs(graph.final)
-    first, rest = _reachable(frames, offsets, sources, initial, final)
-    slots, rows = _places(frames, offsets, sources)
+    first, rest = reachable(frames, offsets, sources, initial, final)
+    slots, rows = places(frames, offsets, sources)
     return _longs(symbols), Net(
         columns=_longs(columns),
         frames=frames,
@@ -71,46 +72,6 @@ def _balanced_block(net: Net, total: int, needed: int) -> int:
     if per_frame * block > states:  # arcs that skip far: the cone soon has all states
         block = math.sqrt(checkpoint * total / states)
     return max(64, min(int(block), total))
-
-
-@_compiled
-def _reachable(frames: Longs, offsets: Longs, sources: Longs, initial: Longs, final: Longs) -> tuple[Longs, Longs]:
-    """The first frame in which each state can be complete, and the least number of frames from there to the end."""
-    first, rest = np.full(len(frames), FAR), np.full(len(frames), FAR)
-    for s in range(len(frames)):
-        for a in range(offsets[s], offsets[s + 1]):
-            first[s] = min(first[s], first[sources[a]] + frames[s])
-        if initial[s] != NEVER:
-            first[s] = frames[s] - 1
-    for s in range(len(frames) - 1, -1, -1):
-        if final[s] != NEVER:
-            rest[s] = 0
-        for a in range(offsets[s], offsets[s + 1]):
-            rest[sources[a]] = min(rest[sources[a]], rest[s] + frames[s])
-    return first, rest
-
-
-@_compiled
-def _places(frames: Longs, offsets: Longs, sources: Longs) -> tuple[Longs, Longs]:
-    """A slot for each state's column, free again after its last reader, and how many rows of it a checkpoint keeps."""
-    states = len(frames)
-    reader, rows = np.arange(states), np.ones(states, np.int64)
-    for s in range(states):
-        for p in sources[offsets[s] : offsets[s + 1]]:
-            reader[p], rows[p] = s, max(rows[p], frames[s])
-    slots, free = np.empty(states, np.int64), np.empty(states, np.int64)
-    left = used = 0  # slots that are free, and slots that there are
-    for s in range(states):
-        if left:
-            left -= 1
-            slots[s] = free[left]
-        else:
-            slots[s], used = used, used + 1
-        for a in range(offsets[s], offsets[s + 1] + 1):
-            p = sources[a] if a < offsets[s + 1] else s
-            if reader[p] == s:
-                free[left], left, reader[p] = slots[p], left + 1, -1
-    return slots, rows
 
 
 def _bounds(net: Net, total: int, block: int) -> Longs:
