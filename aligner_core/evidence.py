@@ -78,12 +78,12 @@ class Lasting:
 
     Args:
         frames, columns: (n,), each frame, and the column of the phone that it belongs to.
-        edges: where in these each phone begins, and the end of the last.
+        lengths: (phones,), how many of them each phone has.
     """
 
     frames: NDArray[np.intp]
     columns: NDArray[np.intp]
-    edges: NDArray[np.intp]
+    lengths: NDArray[np.intp]
 
     @classmethod
     def of(cls, visits: Sequence[Visit]) -> Lasting:
@@ -91,14 +91,14 @@ class Lasting:
         table = np.array([(visit.start, visit.end, visit.column) for visit in visits], np.intp).reshape(-1, 3)
         starts, ends, columns = table.T
         lengths = ends - starts
-        edges = np.append(0, lengths.cumsum())
-        frames = np.arange(edges[-1]) + np.repeat(starts - edges[:-1], lengths)
-        return cls(frames, np.repeat(columns, lengths), edges)
+        frames = np.arange(lengths.sum()) + np.repeat(ends - lengths.cumsum(), lengths)
+        return cls(frames, np.repeat(columns, lengths), lengths)
 
     def means(self, values: Table) -> NDArray[np.float64]:
-        """(n,) -> (phones,), the mean of each phone, rounded as `ndarray.mean` rounds it."""
-        sums = [np.add.reduce(values[begin:end]) for begin, end in pairwise(self.edges.tolist())]
-        return (np.array(sums, np.float32) / np.diff(self.edges).astype(np.float32)).astype(np.float64)
+        """(n,) -> (phones,), the mean of each phone, as `ndarray.mean` rounds it: `reduceat` adds in another order."""
+        edges = pairwise([0, *self.lengths.cumsum().tolist()])
+        sums = np.array([np.add.reduce(values[begin:end]) for begin, end in edges], np.float32)
+        return (sums / self.lengths.astype(np.float32)).astype(np.float64)
 
 
 def shares(said: Lasting, scores: Scores, voice: Table) -> NDArray[np.float64]:
@@ -109,7 +109,7 @@ def shares(said: Lasting, scores: Scores, voice: Table) -> NDArray[np.float64]:
     """
     likely: Table = np.exp(scores[said.frames, said.columns] / np.float32(UNITS_PER_NAT))
     likely /= np.maximum(voice[said.frames], np.float32(1e-6))
-    return said.means(likely).clip(0.0, 1.0)
+    return np.minimum(said.means(likely), 1.0)
 
 
 def leads(said: Lasting, scores: Scores) -> NDArray[np.float64]:

@@ -255,7 +255,7 @@ def examples(aligner: Aligner, log_probs: torch.Tensor, lines: Sequence[Line]) -
     """The lines that are found of these, none of which is missing."""
     lyrics = mark(Alignment(tuple(map(concat.untimed, lines))))
     whole = choose(WHOLE, lyrics, len(log_probs) * aligner.model.frame_seconds)
-    heard = aligner._heard(log_probs, lyrics, whole)
+    heard = aligner._heard(log_probs.numpy(), lyrics, whole)
     sung = in_pieces(heard, (), whole)
     groups = (confidence._shaken(heard.search, heard.scores, sung, at) for at in range(0, len(sung), confidence.GROUP))
     for one, moved in zip(sung, chain.from_iterable(groups), strict=True):

@@ -61,12 +61,16 @@ def test_refined_times_are_in_order_and_every_phone_lasts(visits: list[Visit], s
     assert 0 <= flat[0] <= flat[-1] <= FRAMES
 
 
-@given(paths, st.integers(0, 2**31))
-def test_no_boundary_moves_farther_than_it_may(visits: list[Visit], seed: int) -> None:
+@given(paths, st.integers(0, 2**31), st.tuples(*[st.integers(0, 6)] * 3))
+def test_no_boundary_moves_farther_than_those_of_its_kind_may(
+    visits: list[Visit], seed: int, reach: tuple[int, int, int]
+) -> None:
     edges = 4 * torch.randn(FRAMES, 3, generator=torch.Generator().manual_seed(seed))
-    for visit, (start, end) in zip(visits, refine(visits, edges, PLAIN), strict=True):
-        assert abs(start - visit.start) <= 4
-        assert abs(end - visit.end) <= 4
+    spans = refine(visits, edges, replace(PLAIN, reach=reach))
+    inner = [a.token == b.token for a, b in itertools.pairwise(visits)]
+    for visit, (start, end), after, before in zip(visits, spans, [False, *inner], [*inner, False], strict=True):
+        assert abs(start - visit.start) <= reach[INNER if after else START]
+        assert abs(end - visit.end) <= reach[INNER if before else END]
 
 
 @given(paths, st.integers(0, 2**31), st.sets(st.integers(0, 50), max_size=3))
