@@ -9,7 +9,7 @@ probability that a time is right, by logistic regression on songs and speech tha
 from __future__ import annotations
 
 import os
-from collections.abc import Iterator, Sequence
+from collections.abc import Mapping, Sequence
 from concurrent.futures import ThreadPoolExecutor
 from dataclasses import replace
 from functools import partial
@@ -20,8 +20,8 @@ from numpy.typing import NDArray
 
 from .costs import CONFIDENCE
 from .errors import AlignmentError
-from .evidence import Scores, lead, share
-from .lattice import Visit, lattice
+from .evidence import Lasting, Scores, leads, shares
+from .lattice import lattice
 from .search import Search, Sung, Trust
 from .threads import allowed
 from .viterbi import UNITS_PER_NAT, viterbi
@@ -118,33 +118,41 @@ def _noisy(scores: Scores, noise: np.random.Generator) -> NDArray[np.int32]:
     return np.asarray(np.repeat(np.rint(shaking), LASTS, axis=0)[: len(scores)] + scores, np.int32)
 
 
-def _trust(sung: Sung, moved: dict[int, list[int]], scores: Scores, voice: Voice) -> Trust:
-    words = {token: word_features(visits, moved.get(token, []), scores, voice) for token, visits in _words(sung)}
-    line = line_features(list(words.values()))
-    trusts = {token: round(CONFIDENCE.word((*features, *line)), 4) for token, features in words.items()}
+def _trust(sung: Sung, moved: Mapping[int, Sequence[int]], scores: Scores, voice: Voice) -> Trust:
+    words = word_features(sung, moved, scores, voice)
+    line = line_features(words)
+    rows = zip(first_visits(sung), words.tolist(), strict=True)
+    trusts = {token: round(CONFIDENCE.word((*row, *line.tolist())), 4) for token, row in rows}
     return Trust(round(CONFIDENCE.line(line), 4), trusts)
 
 
-def _words(sung: Sung) -> Iterator[tuple[int, list[Visit]]]:
-    words: dict[int, list[Visit]] = {}
-    for visit in sung.visits:
-        words.setdefault(visit.token, []).append(visit)
-    yield from words.items()
+def first_visits(sung: Sung) -> dict[int, int]:
+    """Which visit is the first of each token."""
+    firsts: dict[int, int] = {}
+    for at, visit in enumerate(sung.visits):
+        firsts.setdefault(visit.token, at)
+    return firsts
 
 
-def word_features(visits: Sequence[Visit], moved: Sequence[int], scores: Scores, voice: Voice) -> Features:
-    """Of one word: the share of shakes in which it stays, how well its sounds fit, and the worst of them.
+def word_features(sung: Sung, moved: Mapping[int, Sequence[int]], scores: Scores, voice: Voice) -> Features:
+    """(words, 3), of each word of a line: the share of shakes in which it stays, how well its sounds fit, and the
+    worst of them.
 
     Args:
-        moved: the frames where it started under noise, as often as it was found.
+        moved: the frames where each token started under noise, as often as it was found.
     """
-    stays = sum(abs(frame - visits[0].start) <= NEAR for frame in moved) / SHAKES
-    fit = float(np.mean([share(visit, scores, voice) for visit in visits]))
-    worst = min(float(lead(scores[visit.start : visit.end], visit.column).mean()) for visit in visits)
-    return np.array([stays, fit, max(worst, WORST)])
+    firsts = first_visits(sung)
+    begins = [*firsts.values(), len(sung.visits)]  # the visits of a word follow each other
+    stays = [
+        sum(abs(frame - sung.visits[at].start) <= NEAR for frame in moved.get(token, ())) / SHAKES
+        for token, at in firsts.items()
+    ]
+    said = Lasting.of(sung.visits)
+    fits = np.add.reduceat(shares(said, scores, voice), begins[:-1]) / np.diff(begins)
+    worst = np.minimum.reduceat(leads(said, scores), begins[:-1])
+    return np.stack([stays, fits, np.maximum(worst, WORST)], 1)
 
 
-def line_features(words: Sequence[Features]) -> Features:
+def line_features(words: Features) -> Features:
     """Of a line: the means over its words, the share of shakes in which the least steady one stays, its first word."""
-    table = np.stack(words)
-    return np.concatenate([table.mean(0), [table[:, 0].min()], table[0]])
+    return np.concatenate([words.mean(0), [words[:, 0].min()], words[0]])

@@ -7,6 +7,7 @@ to move the boundaries by a few frames that keep their order and leave every pho
 
 from __future__ import annotations
 
+import math
 from collections.abc import Sequence
 from dataclasses import dataclass, replace
 from itertools import pairwise
@@ -85,6 +86,8 @@ def refine(
         edges: log-odds (frames, 3) of an edge of each kind.
         fixed: frames that no boundary crosses; one that lies there on the path stays.
     """
+    from .edges_kernels import best_places  # brings numba
+
     if not visits:
         return []
     refining = refining or Refining()
@@ -94,8 +97,8 @@ def refine(
     limits = _limits(frames, len(odds), fixed)
     first = max(visits[0].start - MARGIN, 0)
     density = _smoothed(odds[first : visits[-1].end + MARGIN], refining.blur)
-    scores, offsets = _scores(slots, density, first, limits, refining)
-    moved = frames + offsets[_best(scores, slots)] / STEPS
+    least = np.array([math.ceil(slot.least * STEPS) for slot in slots])
+    moved = best_places(*_ways(slots, density, first, limits, refining), least) / STEPS
     moved -= np.array(refining.bias)[[slot.kind for slot in slots]]
     places = np.maximum.accumulate(moved.clip(*limits)).tolist()
     starts = [at for at, slot in enumerate(slots) if slot.kind != END]
@@ -125,26 +128,26 @@ def _limits(frames: NDArray[np.int64], end: int, fixed: Sequence[int]) -> tuple[
     return before.clip(0, end), after.clip(0, end)
 
 
-def _scores(
+def _ways(
     slots: Sequence[_Slot], density: Floats, first: int, limits: tuple[NDArray[np.int64], NDArray[np.int64]],
     refining: Refining,
-) -> tuple[Floats, NDArray[np.intp]]:  # fmt: skip
-    """What each place of each boundary is worth in nats, (slots, places), and the places in steps from the path's.
+) -> tuple[Floats, NDArray[np.int64], NDArray[np.int64]]:  # fmt: skip
+    """What each place of each boundary is worth in nats, the places in steps, and where those of each boundary begin.
 
     Args:
         first: the frame at which the density begins.
     """
-    widest = int(max(refining.reach) * STEPS)
-    offsets = np.arange(-widest, widest + 1)
-    kinds = np.array([slot.kind for slot in slots])
-    frames = np.array([slot.frame for slot in slots])[:, None] + offsets / STEPS
-    places = ((frames - first) * STEPS).astype(np.intp).clip(0, len(density) - 1)
-    moved = np.abs(offsets) / STEPS
-    found = density[places, kinds[:, None]]
-    scores = np.log(found + refining.doubt) - np.array(refining.away)[kinds, None] * moved
-    low, high = (limit[:, None] for limit in limits)
-    allowed = (moved <= np.array(refining.reach)[kinds, None]) & (frames >= low) & (frames <= high)
-    return np.where(allowed | (offsets == 0), scores, -np.inf), offsets
+    kinds, frames = np.array([(slot.kind, slot.frame) for slot in slots]).T
+    reach = (np.array(refining.reach) * STEPS).astype(np.int64)[kinds]
+    low, high = ((limit - frames) * STEPS for limit in limits)
+    low, high = np.maximum(low, -reach), np.minimum(high, reach)
+    edges = np.append(0, (high - low + 1).cumsum())
+    of = np.repeat(np.arange(len(slots)), high - low + 1)
+    moved = np.arange(len(of)) + (low - edges[:-1])[of]
+    places = frames[of] * STEPS + moved
+    found = density[(places - first * STEPS).clip(0, len(density) - 1), kinds[of]]
+    scores = np.log(found + refining.doubt) - np.array(refining.away)[kinds[of]] * (np.abs(moved) / STEPS)
+    return scores, places, edges
 
 
 def _smoothed(edges: NDArray[np.floating[Any]], blur: float) -> Floats:
@@ -156,25 +159,3 @@ def _smoothed(edges: NDArray[np.floating[Any]], blur: float) -> Floats:
     kernel = np.exp(-((time / blur) ** 2) / 2) / (blur * np.sqrt(2 * np.pi))
     columns = [np.convolve(column, kernel)[len(time) // 2 :][: len(sparse)] for column in sparse.T]
     return np.stack(columns, 1)
-
-
-def _best(scores: Floats, slots: Sequence[_Slot]) -> NDArray[np.intp]:
-    """The places (slots,) of the best sum of scores in which every boundary keeps its distance from the one before."""
-    count = scores.shape[1]
-    columns = np.arange(count)
-    total = scores[0]
-    chosen: list[NDArray[np.intp]] = []
-    for (before, slot), score in zip(pairwise(slots), scores[1:], strict=True):
-        best = np.maximum.accumulate(total)
-        where = np.maximum.accumulate(np.where(total == best, columns, 0))
-        last = columns + int(np.floor((slot.frame - before.frame - slot.least) * STEPS))  # place that is early enough
-        reachable = last >= 0
-        last = last.clip(0, count - 1)
-        chosen.append(where[last])
-        total = score + np.where(reachable, best[last], -np.inf)
-    at = int(total.argmax())
-    path = [at]
-    for where in reversed(chosen):
-        at = int(where[at])
-        path.append(at)
-    return np.array(path[::-1], np.intp)

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
+from dataclasses import dataclass
+from itertools import pairwise
 
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
@@ -70,20 +72,58 @@ def weighed(log_probs: ArrayLike, symbols: Sequence[str], decoding: Decoding) ->
     return out
 
 
-def share(visit: Visit, scores: Scores, voice: NDArray[np.float32]) -> float:
-    """Mean probability of a phone, with the share its kin give it, among all phones while it lasts: 0..1.
+@dataclass(frozen=True)
+class Lasting:
+    """The frames of some phones, one phone after the other.
+
+    Args:
+        frames, columns: (n,), each frame, and the column of the phone that it belongs to.
+        lengths: (phones,), how many of them each phone has.
+    """
+
+    frames: NDArray[np.intp]
+    columns: NDArray[np.intp]
+    lengths: NDArray[np.intp]
+
+    @classmethod
+    def of(cls, visits: Sequence[Visit]) -> Lasting:
+        """All frames of these visits."""
+        table = np.array([(visit.start, visit.end, visit.column) for visit in visits], np.intp).reshape(-1, 3)
+        starts, ends, columns = table.T
+        lengths = ends - starts
+        frames = np.arange(lengths.sum()) + np.repeat(ends - lengths.cumsum(), lengths)
+        return cls(frames, np.repeat(columns, lengths), lengths)
+
+    def means(self, values: Table) -> NDArray[np.float64]:
+        """(n,) -> (phones,), the mean of each phone, as `ndarray.mean` rounds it: `reduceat` adds in another order."""
+        edges = pairwise([0, *self.lengths.cumsum().tolist()])
+        sums = np.array([np.add.reduce(values[begin:end]) for begin, end in edges], np.float32)
+        return (sums / self.lengths.astype(np.float32)).astype(np.float64)
+
+
+def shares(said: Lasting, scores: Scores, voice: Table) -> NDArray[np.float64]:
+    """(phones,) mean probability of each, with the share its kin give it, among all phones while it lasts: 0..1.
 
     Args:
         voice: (frames,), of any phone.
     """
-    span = slice(visit.start, visit.end)
-    likely = np.exp(scores[span, visit.column] / np.float32(UNITS_PER_NAT))
-    return min(max(float((likely / np.maximum(voice[span], 1e-6)).mean()), 0.0), 1.0)
+    likely: Table = np.exp(scores[said.frames, said.columns] / np.float32(UNITS_PER_NAT))
+    likely /= np.maximum(voice[said.frames], np.float32(1e-6))
+    return np.minimum(said.means(likely), 1.0)
 
 
-def lead(scores: Scores, column: int) -> NDArray[np.float32]:
+def leads(said: Lasting, scores: Scores) -> NDArray[np.float64]:
+    """(phones,) nats by which each is likelier than that something else is heard, on average while it lasts."""
+    return said.means(_lead(scores[said.frames, said.columns], scores[said.frames, -1]))
+
+
+def lead(scores: Scores, column: int) -> Table:
     """(frames,) nats by which a sound is likelier than that something else is heard."""
-    return (scores[:, column].astype(np.float32) - scores[:, -1]) / np.float32(UNITS_PER_NAT)
+    return _lead(scores[:, column], scores[:, -1])
+
+
+def _lead(likely: Scores, other: Scores) -> Table:
+    return (likely.astype(np.float32) - other) / np.float32(UNITS_PER_NAT)
 
 
 def _logsumexp(rows: Table) -> Table:

@@ -135,14 +135,32 @@ class GraphBuilder:
             predecessors: (state, cost) of each arc into it; of equally good arcs the first listed wins.
             initial: score of starting here; None where no path may start.
         """
-        self._symbols.append(symbol)
-        self._min_frames.append(min_frames)
+        return self.row([symbol], min_frames, predecessors, initial)
+
+    def row(
+        self,
+        symbols: Sequence[int],
+        min_frames: int = 1,
+        predecessors: Sequence[tuple[int, int]] = (),
+        initial: int | None = None,
+    ) -> int:
+        """Add one state or more, each of which follows the one before it, and return the number of the last.
+
+        Args:
+            As `state`; `predecessors` and `initial` are those of the first.
+        """
+        first, inner = len(self._symbols), len(symbols) - 1
+        self._symbols += symbols
+        self._min_frames += [min_frames] * len(symbols)
         self._sources += [source for source, _ in predecessors]
         self._costs += [cost for _, cost in predecessors]
-        self._offsets.append(len(self._sources))
-        self._initial.append(NEVER if initial is None else initial)
-        self._final.append(NEVER)
-        return len(self._symbols) - 1
+        arcs = len(self._sources)
+        self._offsets += range(arcs, arcs + len(symbols))
+        self._sources += range(first, first + inner)
+        self._costs += [0] * inner
+        self._initial += [NEVER if initial is None else initial, *[NEVER] * inner]
+        self._final += [NEVER] * len(symbols)
+        return first + inner
 
     def end(self, state: int, score: int = 0) -> None:
         """Allow paths to end in `state`."""
@@ -208,13 +226,8 @@ def _check_arcs(graph: Graph) -> None:
 
 
 def _frames_needed(graph: Graph) -> int:
-    least: list[int] = []
-    needed = _UNREACHABLE
-    offsets, sources = graph.offsets.tolist(), graph.sources.tolist()
-    rows = zip(graph.min_frames.tolist(), graph.initial.tolist(), graph.final.tolist(), strict=True)
-    for state, (frames, initial, final) in enumerate(rows):
-        before = (least[source] for source in sources[offsets[state] : offsets[state + 1]])
-        least.append(frames + (0 if initial != NEVER else min(before, default=_UNREACHABLE)))
-        if final != NEVER:
-            needed = min(needed, least[-1])
-    return needed
+    from .graph_kernels import reachable  # brings numba
+
+    arrays = (graph.min_frames, graph.offsets, graph.sources, graph.initial, graph.final)
+    first, _ = reachable(*(array.astype(np.int64) for array in arrays))
+    return int(first[graph.final != NEVER].min(initial=_UNREACHABLE)) + 1

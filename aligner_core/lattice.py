@@ -111,36 +111,39 @@ class _Builder:
         self.graph = GraphBuilder()
         self.origin: list[tuple[int, int, int, int]] = []
 
-    def state(
+    def row(
         self,
-        column: int,
+        columns: Sequence[int],
         least: int,
         before: Sequence[int],
         origin: tuple[int, int, int, int] = _NOWHERE,
         arcs: Sequence[tuple[int, int]] = (),
         initial: int | None = None,
     ) -> int:
-        self.origin.append(origin)
+        """States that follow each other; gives the last."""
+        self.origin += [origin] * len(columns)
         free = [(source, 0) for source in before if source >= 0]
-        return self.graph.state(column, least, [*free, *arcs], initial=0 if -1 in before else initial)
+        return self.graph.row(columns, least, [*free, *arcs], 0 if -1 in before else initial)
 
     def rest(self, column: int, before: list[int]) -> list[int]:
-        return [*before, self.state(column, 1, before)]
+        return [*before, self.row([column], 1, before)]
 
     def word(self, pronunciations: Pronunciations, before: list[int], where: tuple[int, int, int]) -> list[int]:
         """All pronunciations side by side."""
         exits = []
         for variant, phones in enumerate(pronunciations):
+            columns = [self.columns.phones[phone] for phone in phones]
+            length = 1 if self.columns.spelled else len(columns)  # of a row without anything in between
             last = before
-            for at, phone in enumerate(phones):
-                if at and self.columns.spelled:
-                    last = self.blank(last, must=phone == phones[at - 1])
-                last = [self.state(self.columns.phones[phone], self.min_frames, last, (*where, variant))]
+            for at in range(0, len(columns), length or 1):
+                if at:
+                    last = self.blank(last, must=columns[at] == columns[at - 1])
+                last = [self.row(columns[at : at + length], self.min_frames, last, (*where, variant))]
             exits += last
         return exits
 
     def blank(self, before: list[int], must: bool) -> list[int]:
-        blank = self.state(REST, 1, before)
+        blank = self.row([REST], 1, before)
         return [blank] if must else [*before, blank]
 
     def token(self, index: int, readings: Readings, before: list[int]) -> list[int]:
@@ -172,7 +175,7 @@ class _Builder:
         leave = [(source, _units(stray)) for source in exits if source >= 0]
         leaps = [(self.strays[-leap], _units(self.freedom.skip * leap)) for leap in LEAPS if leap <= len(self.strays)]
         initial = _units(self.freedom.stray) if -1 in exits else None
-        self.strays.append(self.state(self.columns.other, 1, [], _STRAY, [*leave, *leaps], initial))
+        self.strays.append(self.row([self.columns.other], 1, [], _STRAY, [*leave, *leaps], initial))
         return [*exits, self.strays[-1]]
 
 
@@ -230,15 +233,15 @@ def passage(lines: Sequence[Sequence[Readings]], columns: Columns, min_frames: i
     """
     builder = _Builder(columns, min_frames, None)
     assert columns.other is not None
-    builder.graph.end(builder.state(columns.other, 1, [-1], _STRAY))
+    builder.graph.end(builder.row([columns.other], 1, [-1], _STRAY))
     jump = _units(freedom.jump)
     index = 0
     exits: list[int] = []
     for line in lines:
         if any(line):
-            enter = builder.state(columns.other, 1, [], _STRAY, initial=jump)
+            enter = builder.row([columns.other], 1, [], _STRAY, initial=jump)
             exits = builder.rest(REST, builder.line(index, line, [*exits, enter]))
-            away = builder.state(columns.other, 1, exits, _STRAY)
+            away = builder.row([columns.other], 1, exits, _STRAY)
             for state in (*exits, away):
                 builder.graph.end(state)
         index += len(line)

@@ -7,6 +7,7 @@ import math
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import lru_cache
 
 from .phones import LONGEST, PHONES, VOWELS, base
 from .text import fold
@@ -24,6 +25,7 @@ ONSETS: frozenset[Sounds] = frozenset([(), *_SINGLE, *(tuple(row.split()) for ro
 _BEFORE_Y = frozenset("P B T D K G F V TH S HH M N".split())  # "music", "few": only before this vowel
 _ROUND = frozenset(("UW", "UH"))
 
+KNOWN = 4096  # words whose syllables are remembered, a kilobyte each
 _UNSEEN = 12.0  # cost of a letter for a sound it never stood for in the dictionary
 _EXTRA = 15.0  # cost of a sound that no letter stands for
 
@@ -58,6 +60,7 @@ def _is_onset(consonants: Sounds, vowel: str) -> bool:
     return consonants in ONSETS
 
 
+@lru_cache(maxsize=KNOWN)
 def spell(text: str, words: Sounds, pronunciations: tuple[Sounds, ...]) -> Pieces:
     """Divide a written token into syllables, each with its letters and its sounds.
 

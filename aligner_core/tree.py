@@ -4,13 +4,13 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Mapping, Sequence
 from dataclasses import dataclass, replace
-from functools import cache
+from functools import cache, cached_property
 from types import MappingProxyType
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .evidence import Scores, share
+from .evidence import Lasting, Scores, shares
 from .lattice import Readings, Visit
 from .phones import base, pronounce
 from .recut import recut
@@ -33,10 +33,12 @@ class Token:
     words: tuple[tuple[str, ...], ...]
     sounds: tuple[tuple[tuple[tuple[str, ...], ...], ...], ...]
 
-    @property
+    @cached_property
     def readings(self) -> Readings:
         """Without stress."""
-        return [[[[base(p) for p in phones] for phones in word] for word in reading] for reading in self.sounds]
+        return tuple(
+            tuple(tuple(tuple(map(base, phones)) for phones in word) for word in reading) for reading in self.sounds
+        )
 
 
 @cache
@@ -95,35 +97,41 @@ class Tree:
         return float(np.mean(np.concatenate([self.voice[v.start : v.end] for v in visits])))
 
     def _line(self, line: Line, first: int, sung: Sung, kept: Mapping[int, Word]) -> Line:
-        mine: dict[int, list[Visit]] = {}
-        for visit in sung.visits:
-            mine.setdefault(visit.token - first, []).append(visit)
-        known = {at: kept[first + at] for at in range(len(line.words)) if sung.sure and first + at in kept}
-        words = tuple(known.get(at) or self._word(word, mine.get(at, ())) for at, word in enumerate(line.words))
-        if sung.trust:
-            words = tuple(replace(w, score=sung.trust.words.get(first + at, w.score)) for at, w in enumerate(words))
+        mine: dict[int, list[tuple[Visit, float]]] = {}
+        fits = shares(Lasting.of(sung.visits), self.scores, self.voice).tolist()
+        for visit, fit in zip(sung.visits, fits, strict=True):
+            mine.setdefault(visit.token, []).append((visit, round(fit, 4)))
+        known = kept if sung.sure else _NONE
+        trust = sung.trust.words if sung.trust else {}
+        words = tuple(
+            known.get(at) or self._word(word, mine.get(at, ()), trust.get(at))
+            for at, word in enumerate(line.words, first)
+        )
         score = sung.trust.line if sung.trust else _mean([w.score for w in words])
         start, end = enclosing(words)
         return replace(line, start=start, end=end, score=score, words=words)
 
-    def _word(self, word: Word, visits: Sequence[Visit]) -> Word:
-        if not visits:
+    def _word(self, word: Word, heard: Sequence[tuple[Visit, float]], trust: float | None) -> Word:
+        """A word of what was heard of it: phones, each with how well it fits."""
+        if not heard:
             return Word(word.text)
+        visits = [visit for visit, _ in heard]
         said = token(word.text, self.spelled)
         spoken = _spoken(said, visits)
         names = [base(phone) for phones in spoken for phone in phones]
-        phones = [self._phone(visit, name) for visit, name in zip(visits, names, strict=True)]
+        phones = [self._phone(visit, name, fit) for (visit, fit), name in zip(heard, names, strict=True)]
         words = said.words[visits[0].reading]
         if self.spelled:
             syllables = tuple(_spelled(_divided(word.text, words, names), phones))
         else:
             syllables = tuple(_syllables(spell(word.text, words, spoken), phones))
-        return recut(word, Word(word.text, *enclosing(phones), _mean([p.score for p in phones]), syllables))
+        score = _mean([p.score for p in phones]) if trust is None else trust
+        return recut(word, Word(word.text, *enclosing(phones), score, syllables))
 
-    def _phone(self, visit: Visit, name: str) -> Phone:
+    def _phone(self, visit: Visit, name: str, fit: float) -> Phone:
         first, last = visit.exact or (visit.start, visit.end)
         start, end = self._seconds(visit.start, first)[1], self._seconds(visit.end, last)[0]
-        return Phone(name, start, end, round(share(visit, self.scores, self.voice), 4))
+        return Phone(name, start, end, fit)
 
     def _seconds(self, frame: int, place: float) -> tuple[float, float]:
         seconds = round(place * self.frame, 4)

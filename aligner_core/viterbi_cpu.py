@@ -4,15 +4,15 @@ from __future__ import annotations
 
 import math
 from functools import lru_cache
-from itertools import pairwise
 from typing import Any
 
 import numpy as np
 from numpy.typing import NDArray
 
-from .graph import NEVER, Graph
+from .graph import Graph
+from .graph_kernels import places, reachable
 from .viterbi import Path
-from .viterbi_kernels import FAR, Longs, Net, backward, forward
+from .viterbi_kernels import Longs, Net, backward, forward
 
 INNER = 1024  # frames a column covers in the first pass: a few columns fit the first-level cache, all sums the second
 
@@ -38,21 +38,23 @@ def _laid_out(graph: Graph, total: int, block: int | None) -> tuple[Longs, Net, 
 def _lay_out(graph: Graph, total: int) -> tuple[Longs, Net]:
     """The symbols in use, and the graph for so many frames."""
     symbols, columns = np.unique(graph.symbols, return_inverse=True)
-    first, last = _reachable(graph, total)
-    slots, rows = _places(graph)
+    frames, offsets, sources = map(_longs, (graph.min_frames, graph.offsets, graph.sources))
+    initial, final = _longs(graph.initial), _longs(graph.final)
+    first, rest = reachable(frames, offsets, sources, initial, final)
+    slots, rows = places(frames, offsets, sources)
     return _longs(symbols), Net(
         columns=_longs(columns),
-        frames=_longs(graph.min_frames),
-        offsets=_longs(graph.offsets),
-        sources=_longs(graph.sources),
+        frames=frames,
+        offsets=offsets,
+        sources=sources,
         costs=_longs(graph.costs),
-        initial=_longs(graph.initial),
-        final=_longs(graph.final),
+        initial=initial,
+        final=final,
         first=first,
-        last=last,
+        last=total - 1 - rest,
         slots=slots,
-        rows=rows,
-        depth=int(graph.min_frames.max()),
+        rows=np.append(0, rows.cumsum()),
+        depth=int(frames.max()),
         width=int(slots.max()) + 1,
     )
 
@@ -70,42 +72,6 @@ def _balanced_block(net: Net, total: int, needed: int) -> int:
     if per_frame * block > states:  # arcs that skip far: the cone soon has all states
         block = math.sqrt(checkpoint * total / states)
     return max(64, min(int(block), total))
-
-
-def _reachable(graph: Graph, total: int) -> tuple[Longs, Longs]:
-    """The first and the last frame in which each state can be, complete, on a path from start to end."""
-    first, rest = [FAR] * len(graph), [FAR] * len(graph)
-    frames, sources = graph.min_frames.tolist(), _sources(graph)
-    for s, starts in enumerate((graph.initial != NEVER).tolist()):
-        first[s] = frames[s] + min((first[p] for p in sources[s]), default=FAR)
-        if starts:
-            first[s] = frames[s] - 1
-    for s in np.flatnonzero(graph.final != NEVER).tolist():
-        rest[s] = 0
-    for s in range(len(graph) - 1, -1, -1):
-        for p in sources[s]:
-            rest[p] = min(rest[p], rest[s] + frames[s])
-    return np.array(first, np.int64), total - 1 - np.array(rest, np.int64)
-
-
-def _places(graph: Graph) -> tuple[Longs, Longs]:
-    """A slot for each state's column, free again after its last reader, and the offsets of its checkpoint rows."""
-    frames, sources = graph.min_frames.tolist(), _sources(graph)
-    reader, rows = list(range(len(graph))), [1] * len(graph)
-    for s, before in enumerate(sources):
-        for p in before:
-            reader[p], rows[p] = s, max(rows[p], frames[s])
-    slots: list[int] = []
-    free: list[int] = []
-    for s, before in enumerate(sources):
-        slots.append(free.pop() if free else max(slots, default=-1) + 1)
-        free += [slots[p] for p in {*before, s} if reader[p] == s]
-    return np.array(slots, np.int64), np.cumsum([0, *rows], dtype=np.int64)
-
-
-def _sources(graph: Graph) -> list[list[int]]:
-    offsets, sources = graph.offsets.tolist(), graph.sources.tolist()
-    return [sources[begin:end] for begin, end in pairwise(offsets)]
 
 
 def _bounds(net: Net, total: int, block: int) -> Longs:

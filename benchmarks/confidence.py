@@ -255,21 +255,18 @@ def examples(aligner: Aligner, log_probs: torch.Tensor, lines: Sequence[Line]) -
     """The lines that are found of these, none of which is missing."""
     lyrics = mark(Alignment(tuple(map(concat.untimed, lines))))
     whole = choose(WHOLE, lyrics, len(log_probs) * aligner.model.frame_seconds)
-    heard = aligner._heard(log_probs, lyrics, whole)
+    heard = aligner._heard(log_probs.numpy(), lyrics, whole)
     sung = in_pieces(heard, (), whole)
     groups = (confidence._shaken(heard.search, heard.scores, sung, at) for at in range(0, len(sung), confidence.GROUP))
     for one, moved in zip(sung, chain.from_iterable(groups), strict=True):
         first = heard.search.tokens(one.line).start
-        spoken = {token - first: visits for token, visits in confidence._words(one)}
-        words = [
-            confidence.word_features(v, moved.get(first + at, ()), heard.scores, heard.voice)
-            for at, v in spoken.items()
-        ]
-        starts = {at: visits[0].start * heard.frame for at, visits in spoken.items()}
+        words = confidence.word_features(one, moved, heard.scores, heard.voice)
+        begins = confidence.first_visits(one).items()
+        starts = {token - first: one.visits[at].start * heard.frame for token, at in begins}
         yield _example(lines[one.line], starts, words)
 
 
-def _example(line: Line, starts: Mapping[int, float], words: Sequence[Floats]) -> Example:
+def _example(line: Line, starts: Mapping[int, float], words: Floats) -> Example:
     errors = np.array([_apart(start, line.words[at].start) for at, start in starts.items()])
     begin = _apart(next(iter(starts.values())), line.start)
     features = confidence.line_features(words)

@@ -124,7 +124,7 @@ def test_a_line_that_fits_better_and_is_steadier_is_never_trusted_less(one: list
 
 @given(st.lists(st.tuples(shares, shares, st.floats(-5, 5)), min_size=1, max_size=6))
 def test_as_many_constants_as_features(words: list[tuple[float, float, float]]) -> None:
-    line = line_features([np.array(word) for word in words])
+    line = line_features(np.array(words))
     assert len(CONFIDENCE.of_line) == 1 + len(line)
     assert len(CONFIDENCE.of_word) == 1 + len(words[0]) + len(line)
     assert 0 <= CONFIDENCE.line(line) <= 1

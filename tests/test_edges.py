@@ -14,7 +14,8 @@ from hypothesis import strategies as st
 from torch import Tensor
 
 from aligner_core.acoustic.cnn import EDGES
-from aligner_core.edges import END, INNER, START, STEPS, Refining, _best, _Slot, refine, sharpened
+from aligner_core.edges import END, INNER, START, STEPS, Refining, refine, sharpened
+from aligner_core.edges_kernels import best_places
 from aligner_core.lattice import Visit
 from aligner_core.search import Sung
 
@@ -60,12 +61,16 @@ def test_refined_times_are_in_order_and_every_phone_lasts(visits: list[Visit], s
     assert 0 <= flat[0] <= flat[-1] <= FRAMES
 
 
-@given(paths, st.integers(0, 2**31))
-def test_no_boundary_moves_farther_than_it_may(visits: list[Visit], seed: int) -> None:
+@given(paths, st.integers(0, 2**31), st.tuples(*[st.integers(0, 6)] * 3))
+def test_no_boundary_moves_farther_than_those_of_its_kind_may(
+    visits: list[Visit], seed: int, reach: tuple[int, int, int]
+) -> None:
     edges = 4 * torch.randn(FRAMES, 3, generator=torch.Generator().manual_seed(seed))
-    for visit, (start, end) in zip(visits, refine(visits, edges, PLAIN), strict=True):
-        assert abs(start - visit.start) <= 4
-        assert abs(end - visit.end) <= 4
+    spans = refine(visits, edges, replace(PLAIN, reach=reach))
+    inner = [a.token == b.token for a, b in itertools.pairwise(visits)]
+    for visit, (start, end), after, before in zip(visits, spans, [False, *inner], [*inner, False], strict=True):
+        assert abs(start - visit.start) <= reach[INNER if after else START]
+        assert abs(end - visit.end) <= reach[INNER if before else END]
 
 
 @given(paths, st.integers(0, 2**31), st.sets(st.integers(0, 50), max_size=3))
@@ -146,7 +151,8 @@ def test_the_best_of_all_ways_is_found(seed: int, distances: list[int], least: f
     frames = np.cumsum(distances) + 10
     places = 5
     scores = np.random.default_rng(seed).normal(size=(len(frames), places))
-    slots = [_Slot(INNER, int(frame), least if at else 0.0) for at, frame in enumerate(frames)]
+    steps = (frames[:, None] * STEPS + np.arange(places)).ravel()
+    edges, waits = np.arange(0, len(steps) + 1, places), np.full(len(frames), int(least * STEPS))
 
     def worth(way: tuple[int, ...]) -> float:
         times = [frame + place / STEPS for frame, place in zip(frames, way, strict=True)]
@@ -156,4 +162,5 @@ def test_the_best_of_all_ways_is_found(seed: int, distances: list[int], least: f
 
     best = max(itertools.product(range(places), repeat=len(frames)), key=worth)
     if worth(best) > -math.inf:
-        assert worth(tuple(int(place) for place in _best(scores, slots))) == pytest.approx(worth(best))
+        found = best_places(scores.ravel(), steps, edges, waits) - frames * STEPS
+        assert worth(tuple(found.tolist())) == pytest.approx(worth(best))

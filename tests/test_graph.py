@@ -73,6 +73,25 @@ def test_a_diamond_needs_its_shorter_side() -> None:
     assert (len(graph), sentences(graph)) == (4, [[0, 1, 2], [0, 1, 2]])
 
 
+@given(st.lists(st.integers(0, 5), min_size=1, max_size=4), st.booleans(), st.integers(1, 9))
+def test_a_row_is_states_each_of_which_follows_the_one_before_it(symbols: list[int], early: bool, frames: int) -> None:
+    rows, singles = GraphBuilder(), GraphBuilder()
+    for builder in (rows, singles):
+        builder.state(0, 2, initial=0)
+        builder.state(1, predecessors=[(0, -3)])
+    initial = -7 if early else None
+    last = rows.row(symbols, frames, [(1, -1), (0, -5)], initial)
+    at = singles.state(symbols[0], frames, [(1, -1), (0, -5)], initial)
+    for symbol in symbols[1:]:
+        at = singles.state(symbol, frames, [(at, 0)])
+    assert last == at
+    for builder in (rows, singles):
+        builder.end(builder.state(3, predecessors=[(at, 0)]))
+    one, other = rows.build(), singles.build()
+    names = ("symbols", "min_frames", "offsets", "sources", "costs", "initial", "final")
+    assert all(np.array_equal(getattr(one, name), getattr(other, name)) for name in names)
+
+
 def test_a_graph_is_a_frozen_copy() -> None:
     symbols = np.array([3], np.int32)
     graph = Graph(symbols, *arrays(symbols=None))

@@ -11,7 +11,7 @@ from hypothesis import strategies as st
 
 from aligner_core import lexicon
 from aligner_core.phones import PHONES, VOWELS, base, pronounce
-from aligner_core.syllables import ONSETS, spell, syllabify
+from aligner_core.syllables import KNOWN, ONSETS, spell, syllabify
 from aligner_core.text import fold, readings
 
 SOUNDS = st.lists(st.sampled_from(PHONES), max_size=12)
@@ -154,3 +154,10 @@ def test_a_character_of_two_letters_is_never_cut() -> None:
 @pytest.mark.parametrize("text", ["abcdefghij" * 300, "a-" * 1500, "7a" * 1500, "a&" * 1500, "щ" * 3000, "7" * 3000])
 def test_data_instead_of_words_is_divided_in_no_time(text: str) -> None:
     assert "".join(letters for letters, _ in spelled(text)) == text
+
+
+def test_only_so_many_words_are_remembered() -> None:
+    for at in range(KNOWN + 10):
+        text = "".join(map("abcdefghij".__getitem__, map(int, str(at))))
+        spell(text, (text,), (("AH0",),))
+    assert spell.cache_info().currsize == KNOWN
