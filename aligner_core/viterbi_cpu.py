@@ -27,15 +27,15 @@ def best_path(emissions: NDArray[np.int32], graph: Graph, block: int | None) -> 
     return Path(states.astype(np.int32), starts.astype(np.int32), len(emissions), int(score))
 
 
-@lru_cache(maxsize=8)  # noise is put on the emissions of one graph many times over
+@lru_cache(maxsize=8)  # a few emissions may be laid on one graph, one after the other
 def _laid_out(graph: Graph, total: int, block: int | None) -> tuple[Longs, Net, int, Longs]:
     """The symbols in use, the graph for so many frames, the frames of a block, and what each checkpoint holds."""
-    used, net = _lay_out(graph, total)
+    used, net = lay_out(graph, total)
     size = block or _balanced_block(net, total, graph.frames_needed)
     return used, net, size, _bounds(net, total, size)
 
 
-def _lay_out(graph: Graph, total: int) -> tuple[Longs, Net]:
+def lay_out(graph: Graph, total: int) -> tuple[Longs, Net]:
     """The symbols in use, and the graph for so many frames."""
     symbols, columns = np.unique(graph.symbols, return_inverse=True)
     first, last = _reachable(graph, total)
