@@ -38,8 +38,9 @@ def _laid_out(graph: Graph, total: int, block: int | None) -> tuple[Longs, Net, 
 def lay_out(graph: Graph, total: int) -> tuple[Longs, Net]:
     """The symbols in use, and the graph for so many frames."""
     symbols, columns = np.unique(graph.symbols, return_inverse=True)
-    first, last = _reachable(graph, total)
-    slots, rows = _places(graph)
+    sources = _sources(graph)
+    first, last = _reachable(graph, sources, total)
+    slots, rows = _places(graph, sources)
     return _longs(symbols), Net(
         columns=_longs(columns),
         frames=_longs(graph.min_frames),
@@ -62,39 +63,39 @@ def _longs(array: NDArray[Any]) -> Longs:
 
 
 def _balanced_block(net: Net, total: int, needed: int) -> int:
-    """Frames between checkpoints for which checkpoints and back-pointers take about the same memory."""
+    """Frames between checkpoints for which checkpoints and back-pointers take about the same memory; whole columns of
+    the first pass, as a part of one takes as long."""
     states = len(net.slots)
     checkpoint = 8 * int(net.rows[-1])
     per_frame = states / (2 * needed)  # states the cone of a block grows by, halved: it is a triangle
     block = (checkpoint * total / (2 * per_frame)) ** (1 / 3)
     if per_frame * block > states:  # arcs that skip far: the cone soon has all states
         block = math.sqrt(checkpoint * total / states)
-    return max(64, min(int(block), total))
+    frames = max(64, min(int(block), total))
+    return frames - frames % INNER or frames
 
 
-def _reachable(graph: Graph, total: int) -> tuple[Longs, Longs]:
+def _reachable(graph: Graph, sources: list[list[int]], total: int) -> tuple[Longs, Longs]:
     """The first and the last frame in which each state can be, complete, on a path from start to end."""
-    first, rest = [FAR] * len(graph), [FAR] * len(graph)
-    frames, sources = graph.min_frames.tolist(), _sources(graph)
-    for s, starts in enumerate((graph.initial != NEVER).tolist()):
-        first[s] = frames[s] + min((first[p] for p in sources[s]), default=FAR)
-        if starts:
-            first[s] = frames[s] - 1
-    for s in np.flatnonzero(graph.final != NEVER).tolist():
-        rest[s] = 0
+    frames = graph.min_frames.tolist()
+    first = np.where(graph.initial == NEVER, FAR, -1).tolist()
+    rest = np.where(graph.final == NEVER, FAR, 0).tolist()
+    for s, before in enumerate(sources):
+        for p in before:
+            first[s] = min(first[s], first[p])
+        first[s] += frames[s]
     for s in range(len(graph) - 1, -1, -1):
         for p in sources[s]:
             rest[p] = min(rest[p], rest[s] + frames[s])
     return np.array(first, np.int64), total - 1 - np.array(rest, np.int64)
 
 
-def _places(graph: Graph) -> tuple[Longs, Longs]:
+def _places(graph: Graph, sources: list[list[int]]) -> tuple[Longs, Longs]:
     """A slot for each state's column, free again after its last reader, and the offsets of its checkpoint rows."""
-    frames, sources = graph.min_frames.tolist(), _sources(graph)
     reader, rows = list(range(len(graph))), [1] * len(graph)
-    for s, before in enumerate(sources):
+    for s, (before, frames) in enumerate(zip(sources, graph.min_frames.tolist(), strict=True)):
         for p in before:
-            reader[p], rows[p] = s, max(rows[p], frames[s])
+            reader[p], rows[p] = s, max(rows[p], frames)
     slots: list[int] = []
     free: list[int] = []
     for s, before in enumerate(sources):
