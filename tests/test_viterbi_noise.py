@@ -121,6 +121,12 @@ def test_a_state_may_last_longer_than_a_block(seed: int) -> None:
     assert same(viterbi_noisy(emissions, noise, LASTS, graph), singly(viterbi, emissions, noise, LASTS, graph))
 
 
+def test_the_first_state_may_last_longer_than_a_block() -> None:
+    graph = Graph.chain([0, 1, 2], [3 * FRAMES, 5, 2 * FRAMES])
+    emissions, noise = drawn(4, 6 * FRAMES, LASTS)
+    assert same(viterbi_noisy(emissions, noise, LASTS, graph), singly(viterbi, emissions, noise, LASTS, graph))
+
+
 def worst(frames: int, score: int) -> tuple[list[Path], list[Path]]:
     """The paths where all is as bad as `score`, at once and one by one."""
     emissions, noise = np.full((frames, 1), score, np.int32), np.zeros((2, -(-frames // LASTS), 1), np.int32)
