@@ -24,7 +24,7 @@ from .evidence import Lasting, Scores, leads, shares
 from .lattice import lattice
 from .search import Search, Sung, Trust
 from .threads import allowed
-from .viterbi import UNITS_PER_NAT, viterbi
+from .viterbi import UNITS_PER_NAT, viterbi_noisy
 
 GROUP, BESIDE = 4, 1  # lines asked about at a time, and lines to either side that may move with them
 AROUND = 300  # frames before and after these lines that they may move into
@@ -102,9 +102,8 @@ def _shaken(search: Search, scores: Scores, sung: Sequence[Sung], begin: int) ->
     found = lattice([search.lines[one.line] for one in sung[low:high]], search.columns, search.least, search.freedom)
     tokens = [(at, token) for at, one in enumerate(sung[low:high], low) for token in search.tokens(one.line)]
     out: list[dict[int, list[int]]] = [{} for _ in sung[begin : begin + GROUP]]
-    noise = np.random.default_rng(begin)
-    for _ in range(SHAKES):
-        path = viterbi(_noisy(scores[first:last], noise), found.graph)
+    noise = _noise(last - first, scores.shape[1], begin)
+    for path in viterbi_noisy(scores[first:last], noise, LASTS, found.graph):
         for number, frame in found.starts(path).items():
             at, token = tokens[number]
             if begin <= at < begin + GROUP:
@@ -112,10 +111,11 @@ def _shaken(search: Search, scores: Scores, sung: Sequence[Sung], begin: int) ->
     return out
 
 
-def _noisy(scores: Scores, noise: np.random.Generator) -> NDArray[np.int32]:
-    rows = -(-len(scores) // LASTS)
-    shaking = noise.standard_normal((rows, scores.shape[1]), np.float32) * (NOISE * UNITS_PER_NAT)
-    return np.asarray(np.repeat(np.rint(shaking), LASTS, axis=0)[: len(scores)] + scores, np.int32)
+def _noise(frames: int, symbols: int, seed: int) -> NDArray[np.int32]:
+    """(SHAKES, rows, symbols), a row for each `LASTS` frames."""
+    size = (SHAKES, -(-frames // LASTS), symbols)
+    shaking = np.random.default_rng(seed).standard_normal(size, np.float32) * (NOISE * UNITS_PER_NAT)
+    return np.asarray(np.rint(shaking, out=shaking), np.int32)
 
 
 def _trust(sung: Sung, moved: Mapping[int, Sequence[int]], scores: Scores, voice: Voice) -> Trust:

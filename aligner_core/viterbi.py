@@ -88,6 +88,33 @@ def viterbi(emissions: NDArray[np.signedinteger[Any]], graph: Graph, block: int 
     return best_path(np.ascontiguousarray(emissions, dtype=np.int32), graph, block)
 
 
+def viterbi_noisy(
+    emissions: NDArray[np.signedinteger[Any]], noise: NDArray[np.int32], lasts: int, graph: Graph
+) -> list[Path]:
+    """The best path under each of some noises, on one CPU core: `viterbi` of `noisy`, many at once.
+
+    Args:
+        emissions: as `viterbi`.
+        noise: (noises, rows, symbols), a row for each `lasts` frames; the last one may be for fewer.
+        graph: as `viterbi`.
+
+    Raises:
+        AlignmentError: as `viterbi`, or the noise is for another sound.
+    """
+    from .viterbi_noise import best_paths
+
+    check_input(emissions.shape, graph)
+    shape = (-(-len(emissions) // lasts), emissions.shape[1])
+    if noise.shape[1:] != shape:
+        raise AlignmentError(f"noise of shape {noise.shape}", hint=f"(noises, {shape[0]}, {shape[1]})")
+    return best_paths(emissions, noise, lasts, graph)
+
+
+def noisy(emissions: NDArray[np.signedinteger[Any]], noise: NDArray[np.int32], lasts: int) -> NDArray[np.int32]:
+    """Emissions (frames, symbols) and noise (rows, symbols) added up; each row for `lasts` frames."""
+    return np.asarray(np.repeat(noise, lasts, axis=0)[: len(emissions)] + emissions, np.int32)
+
+
 def viterbi_batch(
     emissions: torch.Tensor,
     lengths: Sequence[int],

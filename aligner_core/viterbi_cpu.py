@@ -27,15 +27,15 @@ def best_path(emissions: NDArray[np.int32], graph: Graph, block: int | None) -> 
     return Path(states.astype(np.int32), starts.astype(np.int32), len(emissions), int(score))
 
 
-@lru_cache(maxsize=8)  # noise is put on the emissions of one graph many times over
+@lru_cache(maxsize=8)  # a few emissions may be laid on one graph, one after the other
 def _laid_out(graph: Graph, total: int, block: int | None) -> tuple[Longs, Net, int, Longs]:
     """The symbols in use, the graph for so many frames, the frames of a block, and what each checkpoint holds."""
-    used, net = _lay_out(graph, total)
+    used, net = lay_out(graph, total)
     size = block or _balanced_block(net, total, graph.frames_needed)
     return used, net, size, _bounds(net, total, size)
 
 
-def _lay_out(graph: Graph, total: int) -> tuple[Longs, Net]:
+def lay_out(graph: Graph, total: int) -> tuple[Longs, Net]:
     """The symbols in use, and the graph for so many frames."""
     symbols, columns = np.unique(graph.symbols, return_inverse=True)
     frames, offsets, sources = map(_longs, (graph.min_frames, graph.offsets, graph.sources))
@@ -64,14 +64,16 @@ def _longs(array: NDArray[Any]) -> Longs:
 
 
 def _balanced_block(net: Net, total: int, needed: int) -> int:
-    """Frames between checkpoints for which checkpoints and back-pointers take about the same memory."""
+    """Frames between checkpoints for which checkpoints and back-pointers take about the same memory; whole columns of
+    the first pass, as a part of one takes as long."""
     states = len(net.slots)
     checkpoint = 8 * int(net.rows[-1])
     per_frame = states / (2 * needed)  # states the cone of a block grows by, halved: it is a triangle
     block = (checkpoint * total / (2 * per_frame)) ** (1 / 3)
     if per_frame * block > states:  # arcs that skip far: the cone soon has all states
         block = math.sqrt(checkpoint * total / states)
-    return max(64, min(int(block), total))
+    frames = max(64, min(int(block), total))
+    return frames - frames % INNER or frames
 
 
 def _bounds(net: Net, total: int, block: int) -> Longs:

@@ -143,7 +143,7 @@ def _fill(net: Net, s: int, begin: int, columns: Longs, sums: Longs, gains: Long
 def _sweep(net: Net, begin: int, end: int, columns: Longs, sums: Longs, gains: Longs, q: Longs, carry: Longs) -> None:
     """One block of frames, all states; `carry` has the frames of V before it and then those before `end`."""
     depth, rows, stop = net.depth, len(gains) // LANES, len(net.slots)
-    while net.first[stop - 1] >= end:
+    while stop and net.first[stop - 1] >= end:
         stop -= 1
     for s in range(stop):
         if net.last[s] < begin - depth:
