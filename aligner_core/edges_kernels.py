@@ -5,10 +5,10 @@ from __future__ import annotations
 import numpy as np
 from numpy.typing import NDArray
 
-from .viterbi_kernels import Longs, _compiled
+from .compiled import Longs, entry
 
 
-@_compiled
+@entry
 def best_places(scores: NDArray[np.float64], places: Longs, edges: Longs, least: Longs) -> Longs:
     """(boundaries,) the places with the best sum of scores in which every boundary keeps its distance.
 

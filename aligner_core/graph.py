@@ -21,7 +21,7 @@ NEVER = int(np.iinfo(np.int32).min)  # as initial or final score: a path may not
 MAX_SCORE = 2**30  # of an arc, a start or an end: exact 64-bit sums over any text
 MAX_MIN_FRAMES = 1024  # ten seconds of 10 ms frames
 MAX_PREDECESSORS = 254  # back-pointers are bytes: one value means "stayed", the rest number the arcs
-_UNREACHABLE = 2**40  # frames
+FAR = 2**40  # frames, more than any sound has
 
 
 @dataclass(frozen=True, slots=True, eq=False)
@@ -61,7 +61,7 @@ class Graph:
         _check_values(self)
         _check_arcs(self)
         object.__setattr__(self, "frames_needed", _frames_needed(self))
-        if self.frames_needed >= _UNREACHABLE:
+        if self.frames_needed >= FAR:
             raise AlignmentError("no way through the graph from a start to an end")
 
     @classmethod
@@ -230,4 +230,4 @@ def _frames_needed(graph: Graph) -> int:
 
     arrays = (graph.min_frames, graph.offsets, graph.sources, graph.initial, graph.final)
     first, _ = reachable(*(array.astype(np.int64) for array in arrays))
-    return int(first[graph.final != NEVER].min(initial=_UNREACHABLE)) + 1
+    return int(first[graph.final != NEVER].min(initial=FAR)) + 1

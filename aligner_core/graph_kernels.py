@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import numpy as np
 
-from .graph import NEVER
-from .viterbi_kernels import FAR, Longs, _compiled
+from .compiled import Longs, entry
+from .graph import FAR, NEVER
 
 
-@_compiled
+@entry
 def reachable(frames: Longs, offsets: Longs, sources: Longs, initial: Longs, final: Longs) -> tuple[Longs, Longs]:
     """The first frame in which each state can be complete, and the least number of frames from there to the end.
 
@@ -28,7 +28,7 @@ def reachable(frames: Longs, offsets: Longs, sources: Longs, initial: Longs, fin
     return first, rest
 
 
-@_compiled
+@entry
 def places(frames: Longs, offsets: Longs, sources: Longs) -> tuple[Longs, Longs]:
     """A slot for each state's column, free again after its last reader, and how many frames of it the readers need."""
     states = len(frames)

@@ -14,8 +14,8 @@ from typing import Any, NamedTuple
 import numpy as np
 from numpy.typing import NDArray
 
+from .compiled import Longs, entry, part
 from .graph import NEVER
-from .viterbi_kernels import Longs, _compiled, _part
 
 NOISES = 16  # one 512-bit vector of 32-bit integers or two of 256 bits
 FRAMES = 128  # of a block: the sums of all symbols fit the second-level cache
@@ -36,25 +36,25 @@ class Web(NamedTuple):
     depth: int
 
 
-@_part
+@part
 def _copy(source: Ints, target: Ints) -> None:
     for i in range(len(source)):  # where they overlap, the target comes first
         target[i] = source[i]
 
 
-@_part
+@part
 def _repeat(rows: Ints) -> None:
     for i in range(len(rows) - NOISES):
         rows[i + NOISES] = rows[i]
 
 
-@_part
+@part
 def _add_up(sums: Ints, emissions: Ints, noise: Ints) -> None:
     for i in range(len(emissions)):
         sums[i + NOISES] = np.int32(sums[i] + emissions[i] + noise[i])
 
 
-@_part
+@part
 def _spread(rows: Ints, emissions: Ints, noise: Any, lasts: int, begin: int) -> None:
     """Emissions of the frames from `begin` on, for each noise alike, and beneath them the noise."""
     for i in range(len(emissions)):
@@ -68,13 +68,13 @@ def _spread(rows: Ints, emissions: Ints, noise: Any, lasts: int, begin: int) -> 
         row, t = row + 1, after
 
 
-@_part
+@part
 def _enter(gains: Ints, before: Ints, leaving: Ints, cost: int) -> None:
     for i in range(len(gains)):
         gains[i] = np.int32(before[i] + leaving[i] + np.int32(cost))
 
 
-@_part
+@part
 def _choose(gains: Ints, choice: Bytes, before: Ints, leaving: Ints, cost: int, arc: int) -> None:
     for i in range(len(gains)):
         gain = np.int32(before[i] + leaving[i] + np.int32(cost))
@@ -82,19 +82,19 @@ def _choose(gains: Ints, choice: Bytes, before: Ints, leaving: Ints, cost: int, 
         gains[i] = max(gains[i], gain)
 
 
-@_part
+@part
 def _rise(q: Ints, before: Ints, leaving: Ints, entering: Ints, cost: int) -> None:
     for i in range(len(q) - NOISES):
         q[i + NOISES] = max(q[i], np.int32(before[i] + leaving[i] + np.int32(cost) - entering[i]))
 
 
-@_part
+@part
 def _mark(q: Ints, choice: Bytes) -> None:
     for i in range(len(choice)):
         choice[i] = np.uint8(0) if q[i + NOISES] == q[i] else choice[i]
 
 
-@_part
+@part
 def _fill(net: Web, s: int, columns: Ints, sums: Ints, rows: Ints, choice: Bytes) -> None:
     """q of a state in a block, and how each cell was reached: 0 stayed, k along the k-th arc."""
     states, arcs, depth = net
@@ -114,7 +114,7 @@ def _fill(net: Web, s: int, columns: Ints, sums: Ints, rows: Ints, choice: Bytes
     _mark(q, choice)
 
 
-@_part
+@part
 def _sweep(net: Web, begin: int, end: int, columns: Ints, sums: Ints, rows: Ints, carry: Ints, choice: Bytes) -> None:
     """One block of frames, all states; `carry` has the frames of q before it and then those before `end`."""
     states, depth = net.states, net.depth
@@ -134,7 +134,7 @@ def _sweep(net: Web, begin: int, end: int, columns: Ints, sums: Ints, rows: Ints
         _copy(column[size : size + depth * NOISES], carry[s])
 
 
-@_part
+@part
 def _follow(net: Web, choice: Bytes, t: int, state: int, visits: Ints) -> int:
     """The visits of the path that ends in this state, the last first; how many there are."""
     states, arcs, _ = net
@@ -151,7 +151,7 @@ def _follow(net: Web, choice: Bytes, t: int, state: int, visits: Ints) -> int:
     return count
 
 
-@_compiled
+@entry
 def noisy_paths(emissions: Ints, noise: Any, lasts: int, net: Web, room: Any, visits: Any, found: Longs) -> None:
     """The best path under each noise.
 

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
+from .compiled import Longs
 from .graph import Graph
 from .graph_kernels import places, reachable
 from .viterbi import Path
-from .viterbi_kernels import Longs, Net, backward, forward
+from .viterbi_kernels import Net, backward, forward
 
 INNER = 1024  # frames a column covers in the first pass: a few columns fit the first-level cache, all sums the second
 

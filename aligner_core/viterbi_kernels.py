@@ -18,40 +18,16 @@ a state only in blocks in which it can have been reached from the start and can 
 
 from __future__ import annotations
 
-from collections.abc import Callable
-from typing import Any, NamedTuple, ParamSpec, TypeVar
+from typing import Any, NamedTuple
 
-import numba
 import numpy as np
 from numpy.typing import NDArray
 
-from .graph import NEVER
+from .compiled import Longs, entry, part
+from .graph import FAR, NEVER
 from .viterbi import UNREACHABLE
 
 LANES = 8  # two 256-bit vectors of 64-bit integers: enough to hide the latency of the one before
-FAR = 2**40  # frames, more than any sound has
-
-Longs = NDArray[np.int64]
-P = ParamSpec("P")
-R = TypeVar("R")
-
-_UNWRAPPED: dict[str, Any] = {"no_cpython_wrapper": True, "no_cfunc_wrapper": True}
-
-
-def _compiled(function: Callable[P, R]) -> Callable[P, R]:
-    """An entry: compiled by numba when first called, and from then on read from its cache. Integers only: exact."""
-    fast: Callable[P, R]
-    try:
-        fast = numba.njit(cache=True, nogil=True)(function)
-    except RuntimeError:  # no folder that the cache could be in: compiled anew each time
-        fast = numba.njit(nogil=True)(function)
-    return fast
-
-
-def _part(function: Callable[P, R]) -> Callable[P, R]:
-    """A part of an entry, compiled and cached with it; Python cannot call it, which saves half the compiler's time."""
-    fast: Callable[P, R] = numba.njit(**_UNWRAPPED)(function)
-    return fast
 
 
 class Net(NamedTuple):
@@ -72,13 +48,13 @@ class Net(NamedTuple):
     width: int  # number of slots
 
 
-@_part
+@part
 def _copy(source: Longs, target: Longs) -> None:
     for i in range(len(source)):  # an assignment of slices would compile the text of its error message
         target[i] = source[i]
 
 
-@_part
+@part
 def _running_sums(emissions: NDArray[np.int32], symbol: int, start: int, sums: Longs) -> None:
     """sums[i] = emissions of the symbol in i frames from `start` on; there is nothing outside the sound."""
     total = 0
@@ -88,7 +64,7 @@ def _running_sums(emissions: NDArray[np.int32], symbol: int, start: int, sums: L
             total += emissions[start + i, symbol]
 
 
-@_part
+@part
 def _interleave(plain: Longs, rows: int, woven: Longs) -> None:
     """woven[r * LANES + k] = plain[k * rows + r]: the parts of a block side by side."""
     for r in range(len(woven) // LANES):
@@ -96,26 +72,26 @@ def _interleave(plain: Longs, rows: int, woven: Longs) -> None:
             woven[r * LANES + k] = plain[k * rows + r]
 
 
-@_part
+@part
 def _enter(gains: Longs, before: Longs, cost: int) -> None:
     for i in range(len(gains)):
         gains[i] = max(gains[i], before[i] + cost)
 
 
-@_part
+@part
 def _rise(q: Longs, before: Longs, sums: Longs, cost: int) -> None:
     for i in range(len(q) - LANES):
         q[i + LANES] = max(q[i], before[i] + cost - sums[i])
 
 
-@_part
+@part
 def _settle(q: Longs, column: Longs, sums: Longs) -> None:
     for i in range(len(q) - LANES):
         q[i + LANES] = max(q[i + LANES], q[i])
         column[i] = q[i + LANES] + sums[i]
 
 
-@_part
+@part
 def _fill(net: Net, s: int, begin: int, columns: Longs, sums: Longs, gains: Longs, q: Longs, best: int) -> None:
     """V of state s in the block from frame `begin`; `best` is q before the block. All woven."""
     n, depth, own = net.frames[s], net.depth, sums[net.columns[s]]
@@ -139,7 +115,7 @@ def _fill(net: Net, s: int, begin: int, columns: Longs, sums: Longs, gains: Long
     _settle(q, columns[net.slots[s], depth * LANES :], own[(depth + 1) * LANES :])
 
 
-@_part
+@part
 def _sweep(net: Net, begin: int, end: int, columns: Longs, sums: Longs, gains: Longs, q: Longs, carry: Longs) -> None:
     """One block of frames, all states; `carry` has the frames of V before it and then those before `end`."""
     depth, rows, stop = net.depth, len(gains) // LANES, len(net.slots)
@@ -160,7 +136,7 @@ def _sweep(net: Net, begin: int, end: int, columns: Longs, sums: Longs, gains: L
             kept[i] = column[(depth + t % rows) * LANES + t // rows] if t >= 0 else kept[size + t]
 
 
-@_compiled
+@entry
 def forward(
     emissions: NDArray[np.int32], used: Longs, net: Net, block: int, inner: int, bounds: Longs, checkpoints: Longs
 ) -> Any:
@@ -189,14 +165,14 @@ def forward(
     return state, best
 
 
-@_part
+@part
 def _choose(gains: Longs, choice: NDArray[np.uint8], before: Longs, cost: int, arc: int) -> None:
     for i in range(len(gains)):
         if before[i] + cost > gains[i]:
             gains[i], choice[i] = before[i] + cost, arc
 
 
-@_part
+@part
 def _decide(column: Longs, gains: Longs, choice: NDArray[np.uint8], entry: Longs, sums: Longs, best: int) -> None:
     for i in range(len(column)):
         if gains[i] - entry[i] > best:
@@ -206,7 +182,7 @@ def _decide(column: Longs, gains: Longs, choice: NDArray[np.uint8], entry: Longs
         column[i] = best + sums[i]
 
 
-@_part
+@part
 def _trace_state(
     net: Net, s: int, begin: int, columns: Longs, sums: Longs, gains: Longs, choice: NDArray[np.uint8]
 ) -> None:
@@ -223,7 +199,7 @@ def _trace_state(
     _decide(column[depth : depth + size], gains, choice, own[depth - n + 1 :], own[depth + 1 :], best)
 
 
-@_part
+@part
 def _cone(net: Net, state: int, frames: int, rest: Longs) -> int:
     """rest[s] = least frames from s to `state`, for states that can be inside the last `frames`; the lowest of them."""
     rest[:] = FAR
@@ -239,7 +215,7 @@ def _cone(net: Net, state: int, frames: int, rest: Longs) -> int:
     return lowest
 
 
-@_part
+@part
 def _recompute(
     net: Net, begin: int, end: int, states: Any, rest: Longs, kept: Any, places: Longs, columns: Longs, sums: Longs
 ) -> Any:
@@ -265,7 +241,7 @@ def _recompute(
     return choice
 
 
-@_compiled
+@entry
 def backward(
     emissions: NDArray[np.int32], used: Longs, net: Net, block: int, bounds: Longs, checkpoints: Longs, state: int
 ) -> Any:

@@ -7,11 +7,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import NDArray
 
-from .graph import NEVER, Graph
+from .graph import FAR, NEVER, Graph
 from .noise_kernels import ARCS, FINAL, FIRST, FRAMES, LAST, NOISES, NOWHERE, PLACE, ROW, SLOT, Web, noisy_paths
 from .viterbi import Path, noisy
 from .viterbi_cpu import best_path, lay_out
-from .viterbi_kernels import FAR, Net
+from .viterbi_kernels import Net
 
 MEMORY = 2**26  # bytes of back-pointers; those of six lines of a song are a tenth of this
 

@@ -6,9 +6,9 @@ import numpy as np
 from hypothesis import given
 from hypothesis import strategies as st
 
-from aligner_core.graph import NEVER
+from aligner_core.compiled import Longs
+from aligner_core.graph import FAR, NEVER
 from aligner_core.graph_kernels import places, reachable
-from aligner_core.viterbi_kernels import FAR, Longs
 
 Arcs = list[list[int]]  # the states before each state
 
