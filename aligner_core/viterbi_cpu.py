@@ -23,7 +23,7 @@ def best_path(emissions: NDArray[np.int32], graph: Graph, block: int | None) -> 
     used, net, block, bounds = _laid_out(graph, len(emissions), block)
     checkpoints = np.empty(int(bounds[-1, 2]), np.int64)
     state, score = forward(emissions, used, net, block, INNER, bounds, checkpoints)
-    visits = backward(emissions, used, net, block, bounds, checkpoints, state)
+    visits = backward(emissions, used, net, block, bounds, checkpoints, state, score)
     states, starts = visits[::-1, 0], visits[::-1, 1]
     return Path(states.astype(np.int32), starts.astype(np.int32), len(emissions), int(score))
 
@@ -73,7 +73,7 @@ def _balanced_block(net: Net, total: int, needed: int) -> int:
     block = (checkpoint * total / (2 * per_frame)) ** (1 / 3)
     if per_frame * block > states:  # arcs that skip far: the cone soon has all states
         block = math.sqrt(checkpoint * total / states)
-    frames = max(64, min(int(block), total))
+    frames = min(max(int(block), INNER), total)
     return frames - frames % INNER or frames
 
 

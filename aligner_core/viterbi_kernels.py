@@ -12,8 +12,9 @@ vector instructions, then each part learns the maximum of the parts before it. T
 part's frames before its first, for the successors that look back.
 
 The first pass keeps the last frames of V at every checkpoint; the second goes back from checkpoint to checkpoint, in
-plain order, and keeps back-pointers only for the cells that can still lead to the point reached. The first pass visits
-a state only in blocks in which it can have been reached from the start and can still reach the end.
+plain order, and keeps back-pointers only for the cells that can still lead to the point reached: soon enough, and with
+the score it has there, if each frame on the way had the best symbol of all. The first pass visits a state only in
+blocks in which it can have been reached from the start and can still reach the end.
 """
 
 from __future__ import annotations
@@ -184,15 +185,16 @@ def _decide(column: Longs, gains: Longs, choice: NDArray[np.uint8], entry: Longs
 
 @part
 def _trace_state(
-    net: Net, s: int, begin: int, columns: Longs, sums: Longs, gains: Longs, choice: NDArray[np.uint8]
+    net: Net, s: int, begin: int, columns: Longs, sums: Longs, gains: Longs, choice: NDArray[np.uint8], hopeful: Longs
 ) -> None:
     """V of state s in len(choice) frames from `begin`, and how each was reached: 0 stayed, k along the k-th arc."""
     n, depth, size, own = net.frames[s], net.depth, len(choice), sums[net.columns[s]]
     gains, column = gains[:size], columns[net.slots[s]]
     gains[:] = UNREACHABLE
     for a in range(net.offsets[s], net.offsets[s + 1]):
-        before = columns[net.slots[net.sources[a]], depth - n :]
-        _choose(gains, choice, before, net.costs[a], a - net.offsets[s] + 1)
+        if hopeful[net.sources[a]]:
+            before = columns[net.slots[net.sources[a]], depth - n :]
+            _choose(gains, choice, before, net.costs[a], a - net.offsets[s] + 1)
     if net.initial[s] != NEVER and 0 <= n - 1 - begin < size:
         gains[n - 1 - begin], choice[n - 1 - begin] = net.initial[s], 1
     best = column[depth - 1] - own[depth]
@@ -216,49 +218,95 @@ def _cone(net: Net, state: int, frames: int, rest: Longs) -> int:
 
 
 @part
+def _gain(emissions: NDArray[np.int32], used: Longs, net: Net, begin: int, end: int, gain: Longs) -> None:
+    """gain[i] = what a path can gain at most from behind frame `begin` - depth + i to before frame `end`."""
+    total = 0
+    for i in range(end - begin + net.depth - 1, -1, -1):
+        gain[i] = total
+        t = begin - net.depth + i
+        if 0 <= t:
+            best = emissions[t, used[0]]
+            for c in range(1, len(used)):
+                best = max(best, emissions[t, used[c]])
+            total += best
+
+
+@part
+def _has_hope(column: Longs, gain: Longs, score: int) -> bool:
+    best = UNREACHABLE
+    for i in range(len(column)):
+        best = max(best, column[i] + gain[i])
+    return best >= score
+
+
+@part
+def _is_led_to(net: Net, s: int, begin: int, end: int, hopeful: Longs) -> bool:
+    """Whether a path that counts may come into the state in this block."""
+    if net.initial[s] != NEVER and begin < net.frames[s] <= end:
+        return True
+    for a in range(net.offsets[s], net.offsets[s + 1]):
+        if hopeful[net.sources[a]]:
+            return True
+    return False
+
+
+@part
 def _recompute(
-    net: Net, begin: int, end: int, states: Any, rest: Longs, kept: Any, places: Longs, columns: Longs, sums: Longs
-) -> Any:
+    net: Net, begin: int, end: int, states: Any, rest: Longs, kept: Any, hope: Any, places: Longs, columns: Longs,
+    sums: Longs,
+) -> Any:  # fmt: skip
     """How each cell of the cone was reached: that of state s in frame t at places[s] + t.
 
-    `states` are the lowest and the highest of the cone; `kept` is a checkpoint: its first and last states and its rows.
+    `states` are the lowest and the highest of the cone; `kept` is a checkpoint: its first and last states and its rows;
+    `hope` are `_gain`, the score at the point reached, and for each state, out, whether it may lead there.
     """
-    depth, size = net.depth, 0
+    depth, size, (gain, score, hopeful) = net.depth, 0, hope
     for s in range(states[0], states[1] + 1):
         places[s] = size - begin
         size += max(0, end - rest[s] - begin)
     choice, gains = np.zeros(size, np.uint8), np.empty(end - begin, np.int64)
+    hopeful[:] = 0
     for s in range(states[0], states[1] + 1):
         if end - rest[s] <= begin - depth:
             continue
-        front = columns[net.slots[s], :depth]
+        column = columns[net.slots[s], : depth + max(0, end - rest[s] - begin)]
+        front = column[:depth]
         front[:] = UNREACHABLE
         if kept[0] <= s < kept[1]:
             low, high = net.rows[s] - net.rows[kept[0]], net.rows[s + 1] - net.rows[kept[0]]
             _copy(kept[2][low:high], front[depth + low - high :])
-        cells = choice[places[s] + begin : places[s] + max(begin, end - rest[s])]
-        _trace_state(net, s, begin, columns, sums, gains, cells)
+        if _has_hope(front, gain, score) or _is_led_to(net, s, begin, end, hopeful):
+            cells = choice[places[s] + begin : places[s] + begin + len(column) - depth]
+            _trace_state(net, s, begin, columns, sums, gains, cells, hopeful)
+            hopeful[s] = _has_hope(column, gain, score)
     return choice
 
 
 @entry
 def backward(
-    emissions: NDArray[np.int32], used: Longs, net: Net, block: int, bounds: Longs, checkpoints: Longs, state: int
-) -> Any:
-    """(visits, 2) states and first frames, the last visit first."""
+    emissions: NDArray[np.int32], used: Longs, net: Net, block: int, bounds: Longs, checkpoints: Longs, state: int,
+    score: int,
+) -> Any:  # fmt: skip
+    """(visits, 2) states and first frames, the last visit first, of the path with this score that ends in `state`."""
     t, states = len(emissions) - 1, len(net.slots)
     size = net.depth + min(block, len(emissions))
     columns, sums = np.empty((net.width, size), np.int64), np.empty((len(used), size + 1), np.int64)
-    rest, places = np.empty(states, np.int64), np.empty(states, np.int64)
-    visits, count = np.empty((states, 2), np.int64), 0
+    rest, places, hopeful = np.empty(states, np.int64), np.empty(states, np.int64), np.empty(states, np.int64)
+    visits, count, gain = np.empty((states, 2), np.int64), 0, np.empty(size, np.int64)
+    bound = score - net.final[state]
+    for cost in net.costs:
+        if cost > 0:  # more can be gained than by the frames
+            bound = UNREACHABLE
     while t >= 0:
         b = t // block
         begin = b * block
         lowest = _cone(net, state, t + 1 - begin, rest)
         for c in range(len(used)):
             _running_sums(emissions, used[c], begin - net.depth, sums[c])
+        _gain(emissions, used, net, begin, t + 1, gain)
         kept = (bounds[b, 0], bounds[b, 1], checkpoints[bounds[b, 2] : bounds[b + 1, 2]])
-        choice = _recompute(net, begin, t + 1, (lowest, state), rest, kept, places, columns, sums)
+        hope = (gain, bound, hopeful)
+        choice = _recompute(net, begin, t + 1, (lowest, state), rest, kept, hope, places, columns, sums)
         while t >= begin:
             arc = choice[places[state] + t]
             if arc == 0:
@@ -269,4 +317,6 @@ def backward(
             count += 1
             if t >= 0:
                 state = net.sources[net.offsets[state] + arc - 1]
+        if t >= 0 and bound > UNREACHABLE:  # V there, from the checkpoint
+            bound = kept[2][net.rows[state + 1] - net.rows[kept[0]] - begin + t]
     return visits[:count]
