@@ -224,7 +224,7 @@ def _gain(emissions: NDArray[np.int32], used: Longs, net: Net, begin: int, end: 
     for i in range(end - begin + net.depth - 1, -1, -1):
         gain[i] = total
         t = begin - net.depth + i
-        if 0 <= t:
+        if t >= 0:
             best = emissions[t, used[0]]
             for c in range(1, len(used)):
                 best = max(best, emissions[t, used[c]])
@@ -244,7 +244,7 @@ def _is_led_to(net: Net, s: int, begin: int, end: int, hopeful: Longs) -> bool:
     """Whether a path that counts may come into the state in this block."""
     if net.initial[s] != NEVER and begin < net.frames[s] <= end:
         return True
-    for a in range(net.offsets[s], net.offsets[s + 1]):
+    for a in range(net.offsets[s], net.offsets[s + 1]):  # noqa: SIM110 (what numba compiles)
         if hopeful[net.sources[a]]:
             return True
     return False

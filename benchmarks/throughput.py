@@ -4,8 +4,8 @@
     python -m benchmarks.throughput --page docs/throughput.json
 
 Songs of the pack, as MP3 of 44.1 kHz in stereo, each many times over. In every round the same processes first do
-nothing but decode, then all there is to do; ratios are of one round, so what else the machine does matters less.
-Last, they do all without the GPU. The second command puts the figures of the first into docs/library.md.
+nothing but decode, as here and as is usual, then all there is to do; ratios are of one round, so what else the machine
+does matters less. Last, they do all without the GPU. The second command puts such figures into docs/library.md.
 """
 
 from __future__ import annotations
@@ -64,9 +64,27 @@ class Decoder:
         raise AlignerError(DECODED)
 
 
+class Usual(Decoder):
+    """Decodes as people do who have PyTorch: soundfile, then torchaudio's resampling."""
+
+    def hear(self, song: str, text: Alignment) -> Table:  # noqa: ARG002 (a Hearer)
+        """Take all of a song at 16 kHz."""
+        import torch
+        import torchaudio
+
+        wave, rate = soundfile.read(song, dtype="float32", always_2d=True)
+        torchaudio.functional.resample(torch.from_numpy(wave).mean(1), rate, SAMPLE_RATE)
+        raise AlignerError(DECODED)
+
+
 def decoder(settings: Settings, device: str) -> Decoder:  # noqa: ARG001 (loads a Hearer)
     """See `Local.load`."""
     return Decoder()
+
+
+def usual(settings: Settings, device: str) -> Usual:  # noqa: ARG001 (loads a Hearer)
+    """See `Local.load`."""
+    return Usual()
 
 
 @dataclass(frozen=True)
@@ -200,10 +218,10 @@ def machine(device: str) -> str:
 def compared(options: argparse.Namespace, songs: Sequence[tuple[Path, float]], folder: Path) -> dict[str, Any]:
     """One round: the same processes decode, then do all."""
     items, seconds = copies(songs, folder, options.copies), [length for _, length in songs]
-    alone = paced(Local(options.jobs, load=decoder).run(items, Settings()), seconds)
+    alone, known = (paced(Local(options.jobs, load=load).run(items, Settings()), seconds) for load in (decoder, usual))
     whole = paced(Local(options.jobs, devices(options.device)).run(items, Settings()), seconds)
-    print(f"decoding {alone.rate:.2f}/s, all {whole.rate:.2f}/s", file=sys.stderr)
-    return {"decoding": vars(alone), "all": vars(whole), "ratio": whole.rate / alone.rate}
+    print(f"decoding {alone.rate:.2f}/s, as usual {known.rate:.2f}/s, all {whole.rate:.2f}/s", file=sys.stderr)
+    return {"decoding": vars(alone), "usual": vars(known), "all": vars(whole), "ratio": whole.rate / alone.rate}
 
 
 def warmed_up(options: argparse.Namespace, songs: Sequence[tuple[Path, float]], folder: Path) -> None:
@@ -258,18 +276,21 @@ def told(found: dict[str, Any]) -> str:
         return f"| {what} | {rate:.1f} | {rate * found['seconds_a_song']:,.0f} | {whole / rate:.0%} |"
 
     done, ratio = found["songs_a_second"], found["ratio"]
-    decoding = statistics.median(one["decoding"]["rate"] for one in found["rounds"])
-    took = found["rounds"][-1]["all"]["took"]
+    decoding, known = (
+        statistics.median(one[name]["rate"] for one in found["rounds"]) for name in ("decoding", "usual")
+    )
+    took = rounds[-1]["all"]["took"]
     rows = [
         row(f"all of it, {found['jobs']} processes and one for the GPU", done, done),
         row("the same processes, decoding alone", decoding, done),
+        row("decoding as others do, with soundfile and torchaudio", known, done),
         row("the GPU's process alone, songs in memory", found["hearing_alone"], done),
         row("the model's multiplications, at the rate of a large product", found["limit"]["songs_a_second"], done),
         row("all of it without the GPU", found["without_gpu"]["rate"], done),
     ]
     return "\n".join([
         f"`python -m benchmarks.throughput`; {found['machine']}. Songs of {found['seconds_a_song'] / 60:.1f} minutes,",
-        f"{found['copies']} in a run; ratios to decoding in {len(found['rounds'])} rounds: "
+        f"{found['copies']} in a run; ratios to decoding in {len(rounds)} rounds: "
         f"{ratio['lowest']:.0%} to {ratio['highest']:.0%}. Aligning takes a process {took['aligning']:.2f} s for each.",
         "",
         "| | songs a second | times real time | of which all of it reaches |",
