@@ -276,9 +276,8 @@ def told(found: dict[str, Any]) -> str:
         return f"| {what} | {rate:.1f} | {rate * found['seconds_a_song']:,.0f} | {whole / rate:.0%} |"
 
     done, ratio = found["songs_a_second"], found["ratio"]
-    decoding, known = (
-        statistics.median(one[name]["rate"] for one in found["rounds"]) for name in ("decoding", "usual")
-    )
+    rounds = found["rounds"]
+    decoding, known = (statistics.median(one[name]["rate"] for one in rounds) for name in ("decoding", "usual"))
     took = rounds[-1]["all"]["took"]
     rows = [
         row(f"all of it, {found['jobs']} processes and one for the GPU", done, done),
