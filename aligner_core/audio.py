@@ -71,12 +71,12 @@ def _power(padded: Tensor) -> Tensor:
 
 
 def log_mel_blocks(blocks: Iterable[Tensor], device: torch.device) -> Iterator[Tensor]:
-    """The frames of `log_mel` in order, of a sound in blocks (samples,) on the CPU, computed on a device.
+    """The frames of `log_mel` in order, of a sound in blocks (samples,), computed on a device.
 
     Shape:
         each (frames, MELS), 1 + samples // HOP frames in all; silence if there is no block.
     """
-    samples = (block.numpy() for block in blocks)
+    samples = (block.cpu().numpy() for block in blocks)
     if device.type == "cpu":  # numpy takes a fifth of the time there
         yield from map(torch.from_numpy, logmel.log_mel_blocks(samples))
         return

@@ -25,7 +25,7 @@ from numpy.typing import NDArray
 
 from ._version import __version__
 
-VERSION = 3  # of the layout, and of the way from sound to log-probabilities: one more when either changes
+VERSION = 4  # of the layout, and of the way from sound to log-probabilities: one more when either changes
 VARIABLE = "KARALIGN_CACHE"  # names another folder
 LIMIT = 2**30  # bytes of all entries
 ALIGN = 64  # bytes

@@ -1,8 +1,8 @@
 """Forced alignment: the best path through a `Graph`, exact, with a least duration for every visit.
 
-Scores are integers, so the slow specification, the fast CPU kernel and the batched GPU version agree bit for bit, in
-whatever blocks they work. With V[t, s] the best score of a path that at frame t has been in state s for `n` frames or
-more, n = min_frames[s], and e[t, s] the emission of the state's symbol:
+Scores are integers, so the slow specification, the fast CPU kernel, the one for many noises and the batched GPU version
+agree bit for bit, in whatever blocks they work. With V[t, s] the best score of a path that at frame t has been in state
+s for `n` frames or more, n = min_frames[s], and e[t, s] the emission of the state's symbol:
 
     V[t, s] = max(V[t - 1, s] + e[t, s],  max over arcs p -> s of V[t - n, p] + cost  +  e[t - n + 1 .. t, s] summed)
 
@@ -95,7 +95,8 @@ def viterbi_noisy(
 
     Args:
         emissions: as `viterbi`.
-        noise: (noises, rows, symbols), a row for each `lasts` frames; the last one may be for fewer.
+        noise: (noises, rows, symbols).
+        lasts: frames that a row of the noise is for; the last one may be for fewer.
         graph: as `viterbi`.
 
     Raises:

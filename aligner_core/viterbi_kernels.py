@@ -174,10 +174,10 @@ def _choose(gains: Longs, choice: NDArray[np.uint8], before: Longs, cost: int, a
 
 
 @part
-def _decide(column: Longs, gains: Longs, choice: NDArray[np.uint8], entry: Longs, sums: Longs, best: int) -> None:
+def _decide(column: Longs, gains: Longs, choice: NDArray[np.uint8], entering: Longs, sums: Longs, best: int) -> None:
     for i in range(len(column)):
-        if gains[i] - entry[i] > best:
-            best = gains[i] - entry[i]
+        if gains[i] - entering[i] > best:
+            best = gains[i] - entering[i]
         else:
             choice[i] = 0
         column[i] = best + sums[i]
@@ -255,7 +255,7 @@ def _recompute(
     net: Net, begin: int, end: int, states: Any, rest: Longs, kept: Any, hope: Any, places: Longs, columns: Longs,
     sums: Longs,
 ) -> Any:  # fmt: skip
-    """How each cell of the cone was reached: that of state s in frame t at places[s] + t.
+    """How each cell of the cone was reached, if it may lead to the point: that of state s in frame t at places[s] + t.
 
     `states` are the lowest and the highest of the cone; `kept` is a checkpoint: its first and last states and its rows;
     `hope` are `_gain`, the score at the point reached, and for each state, out, whether it may lead there.

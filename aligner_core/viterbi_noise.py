@@ -13,14 +13,14 @@ from .viterbi import Path, noisy
 from .viterbi_cpu import best_path, lay_out
 from .viterbi_kernels import Net
 
-MEMORY = 2**26  # bytes of back-pointers; those of six lines of a song are a tenth of this
+MEMORY = 2**26  # bytes; six lines of a song take a tenth of this
 
 
 def best_paths(emissions: NDArray[Any], noise: NDArray[np.int32], lasts: int, graph: Graph) -> list[Path]:
     """`viterbi.viterbi_noisy` after its checks; one by one where all at once would take too much memory."""
     used, net = lay_out(graph, len(emissions))
     web = _web(net)
-    if web.states[-1, PLACE] * NOISES > MEMORY or not _fits(emissions, noise, graph):
+    if _bytes(web, net.width) > MEMORY or not _fits(emissions, noise, graph):
         return [best_path(noisy(emissions, one, lasts), graph, None) for one in noise]
     rows = np.ascontiguousarray(emissions[:, used].T, np.int32)
     found: list[Path] = []
@@ -70,6 +70,11 @@ def _room(web: Web, width: int, symbols: int) -> tuple[NDArray[Any], ...]:
         carry,
         np.empty(web.states[-1, PLACE] * NOISES, np.uint8),
     )
+
+
+def _bytes(web: Web, width: int) -> int:
+    """Of back-pointers, and of what lies before a block: the most of `_room`."""
+    return NOISES * (int(web.states[-1, PLACE]) + 4 * web.depth * (len(web.states) + width))
 
 
 def _fits(emissions: NDArray[Any], noise: NDArray[np.int32], graph: Graph) -> bool:

@@ -149,8 +149,8 @@ def beyond(alignment: Alignment, seconds: float, sound: str) -> str:
     late = [line.start for line in alignment.lines if line.start is not None and line.start > seconds]
     if not late:
         return ""
-    is_last = f"{sound} ends at {clock(seconds)}, the last line begins at {clock(max(late))}"
-    return f"{count(len(late), 'line')} after the end of the sound: {is_last}"
+    ends = f"{sound} ends at {clock(seconds)}, the last line begins at {clock(max(late))}"
+    return f"{count(len(late), 'line')} after the end of the sound: {ends}"
 
 
 def table(header: Sequence[str], rows: Sequence[Sequence[str]]) -> str:

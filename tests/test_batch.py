@@ -21,6 +21,7 @@ from songs import real
 from aligner_core.timeline import Alignment
 from plugin import load
 from plugin.formats import by_name
+from plugin.library.journal import Journal, Run
 from plugin.library.work import Item, Outcome, Settings, do
 from plugin.tags.change import Manner, embed, extract
 
@@ -150,6 +151,14 @@ def test_names_are_looked_at_before_anything_is_loaded(batch: Karalign, tmp_path
     got = batch("songs", "--write", "lrc", "--report", "/proc/karalign")
     assert got.code == 1
     assert re.fullmatch(r"karalign: .*\n", got.err)
+
+
+def test_a_run_that_is_going_on_is_told_before_songs_are_looked_for(batch: Karalign, tmp_path: Path) -> None:
+    (tmp_path / "karalign-report").mkdir()
+    with Journal(tmp_path / "karalign-report" / "journal.jsonl", Run.of(Settings())):
+        got = batch("gone", "--write", "lrc")
+    assert got.code == 1
+    assert "another run is using it" in got.err
 
 
 def test_the_report_is_printed_as_json(batch: Karalign, tmp_path: Path) -> None:

@@ -270,4 +270,5 @@ def test_a_gpu_hears_in_blocks_what_it_hears_in_the_whole() -> None:
         whole = model(audio.normalise(audio.log_mel(wave.to("cuda")))[None])[0].log_softmax(-1).cpu()
     heard = model.log_probs_of(cut(wave, [54321, 777]))
     assert heard.device.type == "cpu"
+    assert torch.equal(model.log_probs(wave), model.log_probs(wave.to("cuda")))
     assert float((heard - whole).abs().max()) < 1e-2  # convolutions in TF32, by whatever algorithm suits the size

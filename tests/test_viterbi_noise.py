@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from contextlib import nullcontext
 from typing import Any
 
 import numpy as np
@@ -134,15 +135,31 @@ def worst(frames: int, score: int) -> tuple[list[Path], list[Path]]:
     return viterbi_noisy(emissions, noise, LASTS, graph), singly(viterbi, emissions, noise, LASTS, graph)
 
 
-@pytest.mark.parametrize("score", [-LIMIT, LIMIT, (2**29 - 1) // 500, -(2**29 - 1) // 500])
-def test_sums_are_exact_up_to_where_32_bits_end_and_beyond(score: int) -> None:
+def refuse(*_: Any) -> None:
+    raise AssertionError("all at once")
+
+
+LARGEST = (2**29 - 1) // 500  # of which 500 are still done with 32 bits
+
+
+@pytest.mark.parametrize(("score", "fits"), [
+    (-LIMIT, True), (LIMIT, True), (LARGEST, True), (-LARGEST, True), (2**22, False), (-(2**22), False),
+])  # fmt: skip
+def test_sums_are_exact_up_to_where_32_bits_end_and_beyond(
+    score: int, fits: bool, monkeypatch: pytest.MonkeyPatch
+) -> None:
     found, expected = worst(500, score)
     assert same(found, expected)
     assert found[0].score == score * 500
+    monkeypatch.setattr(viterbi_noise, "noisy_paths", refuse)
+    with pytest.raises(AssertionError, match="all at once") if fits else nullcontext():
+        worst(500, score)
 
 
-def refuse(*_: Any) -> None:
-    raise AssertionError("all at once")
+def test_noise_counts_for_what_32_bits_hold(monkeypatch: pytest.MonkeyPatch) -> None:
+    emissions, noise = np.full((500, 1), LARGEST, np.int32), np.full((1, 63, 1), LARGEST, np.int32)
+    monkeypatch.setattr(viterbi_noise, "noisy_paths", refuse)
+    assert viterbi_noisy(emissions, noise, LASTS, Graph.chain([0] * 9, 5))[0].score == 1000 * LARGEST
 
 
 def test_what_takes_too_much_memory_is_done_one_by_one(monkeypatch: pytest.MonkeyPatch) -> None:
@@ -154,6 +171,13 @@ def test_what_takes_too_much_memory_is_done_one_by_one(monkeypatch: pytest.Monke
         viterbi_noisy(emissions, noise, LASTS, graph)
     monkeypatch.setattr(viterbi_noise, "MEMORY", 400 * len(graph) * NOISES // 2)
     assert same(viterbi_noisy(emissions, noise, LASTS, graph), at_once)
+
+
+def test_states_that_last_long_take_too_much_memory(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setattr(viterbi_noise, "noisy_paths", refuse)
+    emissions, noise = np.zeros((2600, 1), np.int32), np.zeros((1, 325, 1), np.int32)
+    states = [1024, *[1] * 1500]
+    assert len(viterbi_noisy(emissions, noise, LASTS, Graph.chain([0] * len(states), states))) == 1
 
 
 def test_ten_minutes_of_a_large_text_take_too_much_memory(monkeypatch: pytest.MonkeyPatch) -> None:

@@ -7,6 +7,7 @@ import os
 import re
 import time
 from collections.abc import Iterator, Mapping, Sequence
+from contextlib import ExitStack
 from dataclasses import asdict
 from pathlib import Path
 from typing import TYPE_CHECKING, Any
@@ -111,16 +112,16 @@ def command(
     wish = Wish(write, out, recursive, embed, overwrite)
     place = Path(os.path.abspath(folder))  # noqa: PTH100 (links stay as they are)
     engine = _engine(engine_name, address, jobs, devices, timeout)
-    run = Run.of(settings)
-    with Journal(place / JOURNAL, run, writes=False) as journal:  # no folder for a report of nothing
+    with ExitStack() as opened:
+        journal = opened.enter_context(_journal(place, Run.of(settings), writes=place.is_dir() and not dry_run))
         found = find(names, wish, journal.ours)
         _require_local(found, engine_name)
         if dry_run:
             _list(found, Course(found.items, settings, engine, journal, redo).pending(), as_json)
             return
-    place.mkdir(parents=True, exist_ok=True)
-    try_folder(place)
-    with Journal(place / JOURNAL, run) as journal:
+        if not journal.writes:  # only now: no folder for a report of nothing
+            place.mkdir(parents=True, exist_ok=True)
+            journal = opened.enter_context(_journal(place, journal.run, writes=True))
         report, took = _followed(Course(found.items, settings, engine, journal, redo), found, place, quiet or as_json)
     report.write(took)
     if as_json:
@@ -132,6 +133,12 @@ def command(
         ctx.exit(FAILED)
     if min_confidence is not None and report.counts["doubtful"]:
         ctx.exit(LOW_CONFIDENCE)
+
+
+def _journal(place: Path, run: Run, writes: bool) -> Journal:
+    if writes:
+        try_folder(place)
+    return Journal(place / JOURNAL, run, writes)
 
 
 def _check(
