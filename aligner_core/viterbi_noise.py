@@ -13,7 +13,7 @@ from .viterbi import Path, noisy
 from .viterbi_cpu import best_path, lay_out
 from .viterbi_kernels import Net
 
-MEMORY = 12 * 2**20  # bytes, for each thread: enough for nineteen of twenty groups of lines of a song
+MEMORY = 2**23  # bytes, for each thread: enough for nine of ten groups of lines of a song
 
 
 def best_paths(emissions: NDArray[Any], noise: NDArray[np.int32], lasts: int, graph: Graph) -> list[Path]:

@@ -14,6 +14,7 @@ from pathlib import Path
 from typing import Any
 
 import pytest
+import torch
 from hypothesis import given
 from hypothesis import strategies as st
 from obedient import Obedient, heard, library
@@ -157,6 +158,16 @@ def songs(tmp_path: Path, root: Path) -> Callable[[str], list[Item]]:
     return lambda out: [Item(f"{place}/{n}.wav", f"{place}/{n}.txt", (f"{place}/{out}/{n}.json",)) for n in range(3)]
 
 
+@pytest.fixture
+def _one_thread() -> Iterator[None]:
+    """As in ears: with more, sums are added up in another order."""
+    threads = torch.get_num_threads()
+    torch.set_num_threads(1)
+    yield
+    torch.set_num_threads(threads)
+
+
+@pytest.mark.usefixtures("_one_thread")
 def test_an_ear_hears_what_a_hand_hears_by_itself(songs: Callable[[str], list[Item]], tmp_path: Path) -> None:
     beside = {one.item.song: one for one in Local(1, ("cpu",)).run(songs("ear"), Settings())}
     hearer = Own(Aligner.load())  # by PyTorch, as ears do
