@@ -13,7 +13,6 @@ from __future__ import annotations
 import re
 from collections.abc import Iterator, Sequence
 from dataclasses import replace
-from xml.sax.saxutils import escape, quoteattr
 
 from aligner_core.timeline import Alignment, Line
 
@@ -118,11 +117,15 @@ def _times(span: Line | Piece) -> str:
 
 
 def _escaped(text: str) -> str:
+    from xml.sax.saxutils import escape  # brings urllib
+
     rows = escape(_fit(text.replace("\r\n", "\n"))).replace("\r", "&#13;")
     return rows.replace("\n", "<br/>")
 
 
 def _quoted(text: str) -> str:
+    from xml.sax.saxutils import quoteattr
+
     return quoteattr(_fit(text))
 
 
