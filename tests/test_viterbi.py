@@ -11,35 +11,18 @@ from typing import Any
 import numpy as np
 import pytest
 import torch
+from drawn_graphs import SCORES, SMALL, SYMBOLS, graphs
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
-from aligner_core.graph import MAX_SCORE, NEVER, Graph, GraphBuilder
+from aligner_core.graph import NEVER, Graph, GraphBuilder
 from aligner_core.viterbi import LIMIT, Path, quantize, viterbi, viterbi_batch, viterbi_slow
 
 Emissions = NDArray[np.int32]
 Visits = list[tuple[int, int]]
-SYMBOLS = 3
-SMALL = st.integers(-3, 2)  # few values: many ties
-SCORES = st.one_of(SMALL, st.sampled_from([-MAX_SCORE, MAX_SCORE]))
 
 thorough = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
-
-
-@st.composite
-def graphs(draw: st.DrawFn, states: int = 8, longest: int = 4, costs: st.SearchStrategy[int] = SCORES) -> Graph:
-    """Any graph: states skipped, side by side, unreachable, of any least duration."""
-    builder = GraphBuilder()
-    for state in range(draw(st.integers(1, states))):
-        before = draw(st.lists(st.integers(0, state - 1), max_size=3)) if state else []
-        initial = draw(st.none() | SCORES) if before else draw(SCORES)
-        arcs = [(source, draw(costs)) for source in before]
-        builder.state(draw(st.integers(0, SYMBOLS - 1)), draw(st.integers(1, longest)), arcs, initial)
-        if draw(st.booleans()):
-            builder.end(state, draw(SCORES))
-    builder.end(0)
-    return builder.build()
 
 
 @st.composite

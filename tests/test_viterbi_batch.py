@@ -9,20 +9,18 @@ import sys
 import numpy as np
 import pytest
 import torch
+from drawn_graphs import SMALL, SYMBOLS, graphs
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
 
 from aligner_core import viterbi_torch
-from aligner_core.graph import MAX_MIN_FRAMES, MAX_SCORE, Graph, GraphBuilder
+from aligner_core.graph import MAX_MIN_FRAMES, Graph, GraphBuilder
 from aligner_core.viterbi import LIMIT, Path, viterbi, viterbi_batch, viterbi_slow
 from aligner_core.viterbi_torch import Shape, best_paths
 
 Emissions = NDArray[np.int32]
 Case = tuple[Emissions, Graph]
-SYMBOLS = 3
-SMALL = st.integers(-3, 2)  # few values: many ties
-SCORES = st.one_of(SMALL, st.sampled_from([-MAX_SCORE, MAX_SCORE]))
 
 INTERPRETED = os.environ.get("TRITON_INTERPRET") == "1"
 WHERE = "cpu" if INTERPRETED else "cuda"
@@ -33,24 +31,9 @@ few = settings(max_examples=12 if INTERPRETED else 100, deadline=None, suppress_
 
 
 @st.composite
-def graphs(draw: st.DrawFn, states: int = 7) -> Graph:
-    """Any graph: states skipped, side by side, unreachable, with more arcs into them than are looked up together."""
-    builder = GraphBuilder()
-    for state in range(draw(st.integers(1, states))):
-        before = draw(st.lists(st.integers(0, state - 1), max_size=6)) if state else []
-        initial = draw(st.none() | SCORES) if before else draw(SCORES)
-        arcs = [(source, draw(SCORES)) for source in before]
-        builder.state(draw(st.integers(0, SYMBOLS - 1)), draw(st.integers(1, 4)), arcs, initial)
-        if draw(st.booleans()):
-            builder.end(state, draw(SCORES))
-    builder.end(0)
-    return builder.build()
-
-
-@st.composite
 def cases(draw: st.DrawFn, frames: int = 14) -> Case:
     """A graph and emissions of enough frames; some scores are as bad as can be."""
-    graph = draw(graphs())
+    graph = draw(graphs(7, arcs=6))  # more than are looked up together
     total = draw(st.integers(1, frames))
     assume(total >= graph.frames_needed)
     values = st.one_of(SMALL, st.just(-LIMIT))

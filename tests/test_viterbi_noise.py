@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 import pytest
+from drawn_graphs import SMALL, SYMBOLS, graphs
 from hypothesis import HealthCheck, assume, given, settings
 from hypothesis import strategies as st
 from numpy.typing import NDArray
@@ -20,32 +21,14 @@ from aligner_core.viterbi import LIMIT, Path, noisy, viterbi, viterbi_noisy, vit
 
 Ints = NDArray[np.int32]
 Case = tuple[Ints, Ints, int, Graph]
-SYMBOLS = 3
-SMALL = st.integers(-3, 2)  # few values: many ties
 
 thorough = settings(max_examples=200, deadline=None, suppress_health_check=[HealthCheck.filter_too_much])
 
 
 @st.composite
-def graphs(draw: st.DrawFn, most: int, states: int = 8) -> Graph:
-    """Any graph: states skipped, side by side, unreachable, of any least duration; scores up to `most` either way."""
-    scores = st.one_of(SMALL, st.sampled_from([-most, most]))
-    builder = GraphBuilder()
-    for state in range(draw(st.integers(1, states))):
-        before = draw(st.lists(st.integers(0, state - 1), max_size=3)) if state else []
-        initial = draw(st.none() | scores) if before else draw(scores)
-        arcs = [(source, draw(scores)) for source in before]
-        builder.state(draw(st.integers(0, SYMBOLS - 1)), draw(st.integers(1, 4)), arcs, initial)
-        if draw(st.booleans()):
-            builder.end(state, draw(scores))
-    builder.end(0)
-    return builder.build()
-
-
-@st.composite
 def cases(draw: st.DrawFn, most: int = 900, frames: int = 25) -> Case:
     """Emissions, noises, how long a row of them lasts, a graph."""
-    graph = draw(graphs(most))
+    graph = draw(graphs(scores=SMALL | st.sampled_from([-most, most])))
     total, lasts, count = draw(st.integers(1, frames)), draw(st.integers(1, 5)), draw(st.integers(0, 2 * NOISES + 1))
     assume(total >= graph.frames_needed)
     random = np.random.default_rng(draw(st.integers(0, 2**32 - 1)))
